@@ -1,0 +1,93 @@
+/* Intrusive doubly-linked lists. A node lies inside the object it links; LIST_ENTRY leads back.
+ * A node that is on no list points to itself, so list_remove() of an unlinked node is harmless and
+ * list_is_linked() can be asked. Whoever owns the list owns its lock: nothing here locks. */
+#ifndef LIB_LIST_H
+#define LIB_LIST_H
+
+#include "lib/types.h"
+
+struct list_node {
+    struct list_node *next, *prev;
+};
+
+struct list {
+    struct list_node head; /* head.next is the first node; the head is its own end mark */
+};
+
+#define LIST_INITIALIZER(name)                                                                     \
+    {                                                                                              \
+        {                                                                                          \
+            &(name).head, &(name).head                                                             \
+        }                                                                                          \
+    }
+#define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
+
+/* Walks a list that the body does not change. */
+#define LIST_FOR_EACH(node, list)                                                                  \
+    for (struct list_node *node = (list)->head.next; node != &(list)->head; node = node->next)
+
+/* Walks a list whose body may remove the node it stands on. */
+#define LIST_FOR_EACH_SAFE(node, following, list)                                                  \
+    for (struct list_node *node = (list)->head.next, *following = node->next;                      \
+         node != &(list)->head; node = following, following = node->next)
+
+static inline void list_node_init(struct list_node *node) { node->next = node->prev = node; }
+static inline void list_init(struct list *list) { list_node_init(&list->head); }
+static inline bool list_empty(const struct list *list) { return list->head.next == &list->head; }
+static inline bool list_is_linked(const struct list_node *node) { return node->next != node; }
+
+/* Links `node` behind `place`, which is a node of the list or its head. */
+static inline void list_insert_after(struct list_node *place, struct list_node *node)
+{
+    node->prev = place;
+    node->next = place->next;
+    place->next->prev = node;
+    place->next = node;
+}
+
+static inline void list_push_back(struct list *list, struct list_node *node)
+{
+    list_insert_after(list->head.prev, node);
+}
+
+static inline void list_push_front(struct list *list, struct list_node *node)
+{
+    list_insert_after(&list->head, node);
+}
+
+static inline void list_remove(struct list_node *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_node_init(node);
+}
+
+/* The first node, left where it is; NULL if there is none. */
+static inline struct list_node *list_front(const struct list *list)
+{
+    return list_empty(list) ? NULL : list->head.next;
+}
+
+/* Takes the first node off; NULL if there is none. */
+static inline struct list_node *list_pop_front(struct list *list)
+{
+    struct list_node *node = list_front(list);
+    if (node)
+        list_remove(node);
+    return node;
+}
+
+/* Moves everything on `from` to the end of `to`. */
+static inline void list_splice_back(struct list *to, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    struct list_node *first = from->head.next, *last = from->head.prev;
+    first->prev = to->head.prev;
+    to->head.prev->next = first;
+    last->next = &to->head;
+    to->head.prev = last;
+    list_init(from);
+}
+
+#endif

@@ -1,0 +1,169 @@
+/* The memory and string functions of lib/string.h, for the kernel and for user programs.
+ *
+ * Copying is what the data path spends its time on, and a datagram behind 42 bytes of headers is
+ * hardly ever aligned like the user's buffer. So copy_forward() moves whole words in both cases:
+ * directly when source and destination are aligned alike, else by merging two neighbouring source
+ * words. It loads aligned words only; such a load may take in bytes beside the source, never beyond
+ * the word and so never beyond the page that holds it.
+ *
+ * Compiled with -fno-tree-loop-distribute-patterns: else the compiler would replace loops here by
+ * calls of the very functions they make up.
+ */
+#include "lib/string.h"
+
+/* A word that may overlay any object. */
+typedef uint64_t __attribute__((may_alias)) word_t;
+
+#define WORD                 sizeof(word_t)
+#define WORD_OFFSET(pointer) ((uintptr_t)(pointer) % WORD)
+
+/* Copies `words` words to an aligned destination from a source `offset` (1..7) bytes past a word
+ * boundary. Each result consists of the upper bytes of one source word and the lower ones of the
+ * next. */
+static void copy_words_shifted(uint8_t *to, const uint8_t *from, size_t words, size_t offset)
+{
+    const word_t *source = (const word_t *)(from - offset);
+    word_t *target = (word_t *)to;
+    unsigned low_bits = 8 * offset;
+    word_t current = *source++;
+
+    while (words--) {
+        word_t next = *source++;
+        *target++ = current >> low_bits | next << (64 - low_bits);
+        current = next;
+    }
+}
+
+static void copy_words(uint8_t *to, const uint8_t *from, size_t words)
+{
+    const word_t *source = (const word_t *)from;
+    word_t *target = (word_t *)to;
+
+    while (words--)
+        *target++ = *source++;
+}
+
+/* Copies from low to high addresses. Right for an overlap with to < from as well: every source word
+ * is loaded before the store that reaches it. */
+static void copy_forward(uint8_t *to, const uint8_t *from, size_t n)
+{
+    if (n >= 2 * WORD) {
+        for (; WORD_OFFSET(to); n--)
+            *to++ = *from++;
+        size_t offset = WORD_OFFSET(from), words = n / WORD;
+        if (offset == 0)
+            copy_words(to, from, words);
+        else
+            copy_words_shifted(to, from, words, offset);
+        to += words * WORD;
+        from += words * WORD;
+        n %= WORD;
+    }
+    while (n--)
+        *to++ = *from++;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+    copy_forward(to, from, n);
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t n)
+{
+    /* Unsigned, so that this also holds for every to below from. */
+    if ((uintptr_t)to - (uintptr_t)from >= n) {
+        copy_forward(to, from, n);
+        return to;
+    }
+    uint8_t *target = to;
+    const uint8_t *source = from;
+    while (n--)
+        target[n] = source[n];
+    return to;
+}
+
+void *memset(void *to, int byte, size_t n)
+{
+    uint8_t *p = to, *end = p + n;
+    word_t pattern = (uint8_t)byte * 0x0101010101010101ull;
+
+    while (p < end && WORD_OFFSET(p))
+        *p++ = (uint8_t)byte;
+    for (; (size_t)(end - p) >= WORD; p += WORD)
+        *(word_t *)p = pattern;
+    while (p < end)
+        *p++ = (uint8_t)byte;
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const uint8_t *left = a, *right = b;
+
+    for (size_t i = 0; i < n; i++) {
+        if (left[i] != right[i])
+            return left[i] - right[i];
+    }
+    return 0;
+}
+
+void *memchr(const void *s, int byte, size_t n)
+{
+    for (const uint8_t *p = s; n > 0; p++, n--) {
+        if (*p == (uint8_t)byte)
+            return (void *)p;
+    }
+    return NULL;
+}
+
+size_t strlen(const char *s)
+{
+    const char *end = s;
+    while (*end)
+        end++;
+    return (size_t)(end - s);
+}
+
+size_t strnlen(const char *s, size_t most)
+{
+    const char *end = memchr(s, 0, most);
+    return end ? (size_t)(end - s) : most;
+}
+
+int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
+
+int strncmp(const char *a, const char *b, size_t most)
+{
+    for (size_t i = 0; i < most; i++) {
+        uint8_t left = (uint8_t)a[i], right = (uint8_t)b[i];
+        if (left != right)
+            return left < right ? -1 : 1;
+        if (left == 0)
+            break;
+    }
+    return 0;
+}
+
+char *strchr(const char *s, int c) { return memchr(s, c, strlen(s) + 1); }
+
+char *strrchr(const char *s, int c)
+{
+    for (size_t i = strlen(s) + 1; i-- > 0;) {
+        if (s[i] == (char)c)
+            return (char *)s + i;
+    }
+    return NULL;
+}
+
+size_t strlcpy(char *to, const char *from, size_t size)
+{
+    size_t length = strlen(from);
+
+    if (size > 0) {
+        size_t kept = length < size ? length : size - 1;
+        memcpy(to, from, kept);
+        to[kept] = 0;
+    }
+    return length;
+}
