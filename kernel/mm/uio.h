@@ -1,0 +1,22 @@
+/* A buffer that a read or write fills or empties, wherever it lies: in the calling process's user
+ * memory (checked page by page) or in the kernel. Drivers, files and sockets use only these two calls,
+ * so none of them handles user pointers. */
+#ifndef MM_UIO_H
+#define MM_UIO_H
+
+#include "lib/types.h"
+
+struct uio {
+    uintptr_t base;   /* next byte */
+    size_t remaining; /* bytes left */
+    bool user;        /* base is an address of the calling process */
+};
+
+/* Copies n bytes (n <= remaining) from `from` into the buffer and advances it; 0 or -EFAULT. May be
+ * called only by the thread whose buffer it is, with no spinlock held. */
+int uio_put(struct uio *uio, const void *from, size_t n);
+
+/* Copies the buffer's next n bytes (n <= remaining) to `to` and advances it; 0 or -EFAULT. */
+int uio_get(struct uio *uio, void *to, size_t n);
+
+#endif

@@ -1,0 +1,431 @@
+#include "proc/sched.h"
+
+#include "abi/errno.h"
+#include "arch/riscv.h"
+#include "lib/assert.h"
+#include "mm/vm.h"
+#include "proc/clock.h"
+#include "proc/kthread.h"
+
+void context_switch(struct context *from, struct context *to);
+
+struct hart harts[HART_MAX];
+static uint32_t idle_harts; /* atomic bitmap: harts that wait for an interrupt or are about to */
+
+/* --- run queues --- */
+
+/* Behind everybody who is served before the next change of places, or with `later` after it. */
+static void queue_push(struct hart *hart, struct proc *p, bool later)
+{
+    spinlock_acquire(&hart->run_lock);
+    list_push_back(&hart->run_lists[hart->served ^ later], &p->run_node);
+    WRITE_ONCE(hart->run_length, hart->run_length + 1);
+    spinlock_release(&hart->run_lock);
+}
+
+static struct proc *queue_pop(struct hart *hart)
+{
+    if (READ_ONCE(hart->run_length) == 0)
+        return NULL;
+    spinlock_acquire(&hart->run_lock);
+    if (list_empty(&hart->run_lists[hart->served]))
+        hart->served ^= 1;
+    struct list_node *node = list_pop_front(&hart->run_lists[hart->served]);
+    if (node)
+        WRITE_ONCE(hart->run_length, hart->run_length - 1);
+    hart->overdue = false;
+    spinlock_release(&hart->run_lock);
+    return node ? LIST_ENTRY(node, struct proc, run_node) : NULL;
+}
+
+/* A hart's queue is long, or somebody in it has waited for a whole time slice: others may take from it. */
+static bool queue_has_too_much(struct hart *hart)
+{
+    uint32_t length = READ_ONCE(hart->run_length);
+    return length > RUN_QUEUE_OWN || (length > 0 && READ_ONCE(hart->overdue));
+}
+
+/* Takes a thread from another hart's queue. That hart may still be switching away from it: its lock is free only
+ * after that. A hart that yields never steals, so whoever is waited for here does not wait itself. */
+static struct proc *queue_steal(struct hart *thief)
+{
+    for (unsigned n = 1; n < HART_MAX; n++) {
+        struct hart *victim = &harts[(thief->id + n) % HART_MAX];
+        struct proc *p = queue_has_too_much(victim) ? queue_pop(victim) : NULL;
+        if (p) {
+            spinlock_acquire(&p->lock);
+            spinlock_release(&p->lock);
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* Makes an idle hart, if there is one, look for work. */
+static void idle_hart_call(void)
+{
+    uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_SEQ_CST);
+    for (unsigned n = 0; n < HART_MAX; n++) {
+        if (idle & 1u << n) {
+            ipi_send(n);
+            return;
+        }
+    }
+}
+
+/* --- timers --- */
+
+/* Sets the compare register to the soonest of the first deadline and the end of the slice. timer_lock held. */
+static void timer_arm(struct hart *hart)
+{
+    struct list_node *first = list_front(&hart->timers);
+    uint64_t when = hart->slice_end;
+    if (first)
+        when = MIN(when, LIST_ENTRY(first, struct proc, timer_node)->deadline);
+    if (when == hart->timer_armed)
+        return;
+    hart->timer_armed = when;
+    CSR_BY_NUMBER_WRITE(CSR_STIMECMP, when == NEVER ? NEVER : clock_to_timebase(when));
+}
+
+/* Enters the current thread in this hart's list. */
+static struct hart *timer_add(struct proc *p, uint64_t deadline)
+{
+    interrupts_disable();
+    struct hart *hart = this_hart();
+    spinlock_acquire(&hart->timer_lock);
+    p->deadline = deadline;
+    p->timed_out = false;
+    struct list_node *place = hart->timers.head.prev;
+    while (place != &hart->timers.head &&
+           LIST_ENTRY(place, struct proc, timer_node)->deadline > deadline)
+        place = place->prev;
+    list_insert_after(place, &p->timer_node);
+    timer_arm(hart);
+    spinlock_release(&hart->timer_lock);
+    interrupts_restore();
+    return hart;
+}
+
+/* Removes it again; true if its time had come. A deadline that was armed for it may still bring one needless timer
+ * interrupt, which is cheaper than setting the timer anew each time. */
+static bool timer_remove(struct hart *hart, struct proc *p)
+{
+    spinlock_acquire(&hart->timer_lock);
+    list_remove(&p->timer_node);
+    bool timed_out = p->timed_out;
+    spinlock_release(&hart->timer_lock);
+    return timed_out;
+}
+
+void sched_tick(void)
+{
+    struct hart *hart = this_hart();
+    uint64_t now = clock_ns();
+
+    spinlock_acquire(&hart->timer_lock);
+    struct list_node *node;
+    while ((node = list_front(&hart->timers))) {
+        struct proc *p = LIST_ENTRY(node, struct proc, timer_node);
+        if (p->deadline > now)
+            break;
+        list_remove(node);
+        p->timed_out = true;
+        proc_wake(p);
+    }
+    if (hart->slice_end <= now) {
+        hart->slice_over = true;
+        hart->slice_end = hart->current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
+        hart->overdue = hart->current && hart->run_length > 0;
+        if (hart->overdue)
+            idle_hart_call();
+    }
+    hart->timer_armed = 0;
+    timer_arm(hart);
+    spinlock_release(&hart->timer_lock);
+}
+
+/* --- address spaces --- */
+
+void sched_load_space(struct vm_space *space, bool stale)
+{
+    struct hart *hart = this_hart();
+    struct vm_space *old = hart->space;
+    uint32_t bit = 1u << hart->id;
+
+    if (old == space) {
+        if (stale)
+            vm_activate(space);
+        return;
+    }
+    if (space)
+        __atomic_fetch_or(&space->harts_loaded, bit, __ATOMIC_RELAXED);
+    vm_activate(space);
+    hart->space = space;
+    if (old) /* from here on the old table may be freed */
+        __atomic_fetch_and(&old->harts_loaded, ~bit, __ATOMIC_RELEASE);
+}
+
+/* A space that is loaded but is not the current thread's can be left at any time. Interrupts off. */
+static void space_leave_unused(struct hart *hart)
+{
+    if (hart->space && (!hart->current || hart->current->space != hart->space))
+        sched_load_space(NULL, false);
+}
+
+void sched_ipi(void) { space_leave_unused(this_hart()); }
+
+void sched_retire_space(struct vm_space *space)
+{
+    interrupts_disable();
+    space_leave_unused(this_hart());
+    interrupts_restore();
+
+    /* Interrupts are on in between, so that two harts may wait for each other. */
+    uint32_t loaded;
+    while ((loaded = __atomic_load_n(&space->harts_loaded, __ATOMIC_ACQUIRE)))
+        for (unsigned n = 0; n < HART_MAX; n++)
+            if (loaded & 1u << n)
+                ipi_send(n);
+    vm_space_destroy(space);
+}
+
+/* --- switching --- */
+
+/* Runs first on every thread that comes on: what it replaced has fully left its stack. */
+static void switch_finish(void)
+{
+    struct hart *hart = this_hart();
+    struct proc *previous = hart->previous;
+    hart->previous = NULL;
+    if (previous)
+        spinlock_release(&previous->lock);
+    else
+        interrupts_restore(); /* the idle loop's */
+}
+
+/* Charges the time since the last switch to who leaves, and sees to it that a tick will end the slice of who comes. */
+static void account_switch(struct hart *hart, struct proc *from, struct proc *to)
+{
+    uint64_t now = clock_ns();
+    if (from) {
+        from->run_ns += now - from->run_started;
+        from->slice_left -= (int64_t)(now - from->run_started);
+    }
+    if (!to)
+        return;
+    to->run_started = now;
+    to->switches++;
+    hart->slice_over = false;
+    if (hart->slice_end == NEVER) {
+        spinlock_acquire(&hart->timer_lock);
+        hart->slice_end = now + TIME_SLICE;
+        timer_arm(hart);
+        spinlock_release(&hart->timer_lock);
+    }
+}
+
+/* From `from` (NULL: the idle loop) to `to` (NULL: the idle loop). from->lock is held (the idle loop has interrupts
+ * disabled once instead); whoever runs next releases it. Returns when `from` runs again, maybe on another hart, with
+ * nothing held. */
+static void switch_threads(struct proc *from, struct proc *to)
+{
+    struct hart *hart = this_hart();
+    assert(hart->interrupts_off_depth == 1);
+    bool were_on = hart->interrupts_were_on;
+
+    account_switch(hart, from, to);
+    if (to) {
+        bool moved = to->hart != hart;
+        to->hart = hart;
+        to->state = PROCESS_RUNNING;
+        if (to->space)
+            sched_load_space(to->space, moved);
+    }
+    hart->current = to;
+    hart->previous = from;
+    context_switch(from ? &from->context : &hart->idle, to ? &to->context : &hart->idle);
+
+    this_hart()->interrupts_were_on = were_on;
+    switch_finish();
+}
+
+/* A new thread's first steps: it comes here from context_switch. */
+static void thread_begin(void)
+{
+    switch_finish();
+    interrupts_on();
+    struct proc *p = current_proc();
+    if (p->start)
+        p->start(p->argument);
+    if (!p->space)
+        panic("kernel thread %s has returned", p->name);
+    trap_return();
+}
+
+void sched_start(struct proc *p)
+{
+    p->context.ra = (uint64_t)thread_begin;
+    p->context.sp = (uint64_t)p->frame;
+    p->slice_left = TIME_SLICE;
+    p->state = PROCESS_SLEEPING;
+    proc_wake(p);
+}
+
+/* The rule is in sched.h. p->lock held. */
+static struct hart *hart_choose(struct proc *p)
+{
+    struct hart *here = this_hart(), *last = p->hart ? p->hart : here;
+    bool waker_may_sleep_soon = !here->in_interrupt && here->run_length < RUN_QUEUE_OWN;
+    if (!here->current || waker_may_sleep_soon)
+        return here;
+
+    uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_ACQUIRE);
+    if (idle == 0 || idle & 1u << last->id)
+        return last;
+    struct hart *any = harts;
+    while (!(idle & 1u << any->id))
+        any++;
+    return any;
+}
+
+void proc_wake(struct proc *p)
+{
+    spinlock_acquire(&p->lock);
+    if (p->state == PROCESS_SLEEPING) {
+        p->state = PROCESS_RUNNABLE;
+        struct hart *hart = hart_choose(p);
+        bool later = p->slice_left <= 0;
+        if (later)
+            p->slice_left = TIME_SLICE;
+        queue_push(hart, p, later);
+        if (hart != this_hart() &&
+            __atomic_load_n(&idle_harts, __ATOMIC_SEQ_CST) & 1u << hart->id)
+            ipi_send(hart->id);
+    } else {
+        p->wake_pending = true;
+    }
+    spinlock_release(&p->lock);
+}
+
+/* Lets the hart go on with somebody else, or idle. p, the current thread, is locked and no longer RUNNING, so nobody
+ * can have queued it yet. */
+static void switch_away(struct proc *p)
+{
+    struct hart *hart = this_hart();
+    struct proc *next = queue_pop(hart);
+    if (!next)
+        next = queue_steal(hart);
+    switch_threads(p, next);
+}
+
+int sched_park(uint64_t deadline, bool interruptible)
+{
+    struct proc *p = current_proc();
+    struct hart *timer_hart = NULL;
+
+    if (interruptible && READ_ONCE(p->killed))
+        return -EINTR;
+    if (deadline != NEVER)
+        timer_hart = timer_add(p, deadline);
+
+    spinlock_acquire(&p->lock);
+    if (!p->wake_pending) {
+        p->state = PROCESS_SLEEPING;
+        switch_away(p);
+        spinlock_acquire(&p->lock);
+    }
+    p->wake_pending = false;
+    spinlock_release(&p->lock);
+
+    bool timed_out = timer_hart && timer_remove(timer_hart, p);
+    if (interruptible && READ_ONCE(p->killed))
+        return -EINTR;
+    return timed_out ? -ETIMEDOUT : 0;
+}
+
+void sched_interrupt_enter(void) { this_hart()->in_interrupt = true; }
+void sched_interrupt_leave(void) { this_hart()->in_interrupt = false; }
+
+bool sched_should_yield(void)
+{
+    struct hart *hart = this_hart();
+    return hart->slice_over && READ_ONCE(hart->run_length) > 0;
+}
+
+void thread_yield(void)
+{
+    struct proc *p = current_proc();
+    spinlock_acquire(&p->lock);
+    struct hart *hart = this_hart();
+    struct proc *next = queue_pop(hart);
+    if (!next) {
+        spinlock_release(&p->lock);
+        return;
+    }
+    p->state = PROCESS_RUNNABLE;
+    p->slice_left = TIME_SLICE; /* account_switch still charges the time until now */
+    queue_push(hart, p, true);
+    switch_threads(p, next);
+}
+
+void sched_leave(void)
+{
+    struct proc *p = this_hart()->current;
+    assert(spinlock_held(&p->lock) && p->state == PROCESS_ZOMBIE);
+    switch_away(p);
+    panic("%s[%d] runs after its end", p->name, p->pid);
+}
+
+/* --- harts --- */
+
+void sched_init_hart(unsigned id)
+{
+    struct hart *hart = &harts[id];
+    hart->id = id;
+    spinlock_init(&hart->run_lock, "run queue");
+    list_init(&hart->run_lists[0]);
+    list_init(&hart->run_lists[1]);
+    spinlock_init(&hart->timer_lock, "timers");
+    list_init(&hart->timers);
+    hart->slice_end = hart->timer_armed = NEVER;
+    CSR_BY_NUMBER_WRITE(CSR_STIMECMP, NEVER);
+    __atomic_store_n(&hart->online, true, __ATOMIC_RELEASE);
+}
+
+/* Interrupts stay off between the last look at the queues and wfi, which ends on a pending interrupt all the same: so
+ * no wake-up falls between. Who queues a thread here sees the idle bit, or this hart sees the thread. */
+static void hart_idle(struct hart *hart)
+{
+    uint32_t bit = 1u << hart->id;
+
+    interrupts_off();
+    __atomic_fetch_or(&idle_harts, bit, __ATOMIC_SEQ_CST);
+    bool work = false;
+    for (unsigned n = 0; n < HART_MAX; n++)
+        work |= &harts[n] == hart ? READ_ONCE(hart->run_length) > 0 : queue_has_too_much(&harts[n]);
+    if (!work)
+        wait_for_interrupt();
+    __atomic_fetch_and(&idle_harts, ~bit, __ATOMIC_SEQ_CST);
+    interrupts_on();
+}
+
+void sched_run(void)
+{
+    struct hart *hart = this_hart();
+
+    interrupts_on();
+    for (;;) {
+        interrupts_disable();
+        struct proc *next = queue_pop(hart);
+        if (!next)
+            next = queue_steal(hart);
+        if (next) {
+            switch_threads(NULL, next);
+        } else {
+            interrupts_restore();
+            hart_idle(hart);
+        }
+    }
+}
+

@@ -1,0 +1,20 @@
+/* Sleeplocks: held across disk I/O; who has to wait sleeps. Never taken in an interrupt handler or
+ * with a spinlock held. */
+#ifndef PROC_SLEEPLOCK_H
+#define PROC_SLEEPLOCK_H
+
+#include "proc/spinlock.h"
+#include "proc/waitq.h"
+
+struct sleeplock {
+    struct spinlock guard;
+    struct waitq waiters; /* [guard] */
+    struct proc *holder;  /* [guard] NULL when free */
+};
+
+void sleeplock_init(struct sleeplock *lock, const char *name);
+void sleeplock_acquire(struct sleeplock *lock); /* not cut short by a kill */
+void sleeplock_release(struct sleeplock *lock);
+bool sleeplock_held(struct sleeplock *lock); /* by this thread; for asserts */
+
+#endif
