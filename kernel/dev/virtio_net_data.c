@@ -1,0 +1,279 @@
+/* The virtio network device (virtio 1.2, 5.1): frames in, frames out.
+ *
+ * Two queues. The receive ring is always full: each entry is one mbuf, and a received one is passed
+ * up only when a new one has taken its place; otherwise it is counted as dropped and posted again.
+ * A frame takes one descriptor either way: the device's header of 12 bytes lies in the mbuf's
+ * headroom, directly in front of the Ethernet header.
+ *
+ * Sent mbufs are taken back when the device is polled, and when the ring is full. A frame that
+ * finds it full even then waits in the netdev's queue; only while frames wait there is the transmit
+ * interrupt on, and the poll that follows moves them into the ring, in order.
+ *
+ * Doorbells. Frames sent while the poll thread is at work (`polling`) are shown to the device by
+ * one kick at its end. The flag and the ring are under one lock: either a sender sees polling false
+ * and kicks, or the poll's end comes after it and kicks for it.
+ *
+ * Locks: rx_lock and tx_lock guard the rings. Inside them only the mbuf pool's and the netdev's own
+ * lock are taken; none is held when frames are passed up. The interrupt handler takes neither.
+ */
+#include "dev/virtio_net_internal.h"
+
+#include "abi/errno.h"
+
+#define HEADER_SIZE ((uint32_t)sizeof(struct virtio_net_header))
+
+_Static_assert(sizeof(struct virtio_net_header) == 12, "header with VERSION_1 (5.1.6)");
+_Static_assert(MBUF_HEADROOM >= 12 + 14 + 20 + 8, "room in front for every header");
+_Static_assert(MBUF_DATA_SIZE + 12 >= 1526, "receive buffers of the least size (5.1.6.3.1)");
+
+static void kick_count(struct virtio_net *net, struct virtq *queue)
+{
+    if (virtq_kick(queue))
+        __atomic_fetch_add(&net->dev.counters.doorbells, 1, __ATOMIC_RELAXED);
+}
+
+void virtio_net_request_attention(struct virtio_net *net)
+{
+    __atomic_store_n(&net->attention, true, __ATOMIC_RELEASE);
+    netdev_schedule(&net->dev);
+}
+
+/* --- receiving --- */
+
+/* rx_lock. Posts an empty mbuf, its header room included. The ring has room for it. */
+static void rx_post(struct virtio_net *net, struct mbuf *m)
+{
+    struct virtq_segment segment = {m->data - HEADER_SIZE, HEADER_SIZE + MBUF_DATA_SIZE};
+    if (virtq_add(net->rx, &segment, 0, 1, m))
+        mbuf_free(m);
+}
+
+/* Makes the mbuf a received frame of what the device wrote. Flags that we do not know, lengths and
+ * offsets in the header are not looked at, nor is num_buffers without MRG_RXBUF (5.1.6.4.2). */
+static void rx_accept(struct virtio_net *net, struct mbuf *m, uint32_t written)
+{
+    const struct virtio_net_header *header = (const void *)(m->data - HEADER_SIZE);
+    m->length = written - HEADER_SIZE;
+    m->dev = &net->dev;
+    /* DATA_VALID: the device has verified the checksum. NEEDS_CSUM: the frame comes from this very
+     * host, which has not computed it, since no wire could have damaged the frame (5.1.6.4.1). Both
+     * bits mean something only with GUEST_CSUM. */
+    if ((net->device->features & VIRTIO_NET_F_GUEST_CSUM) &&
+        (header->flags & (VIRTIO_NET_HDR_F_DATA_VALID | VIRTIO_NET_HDR_F_NEEDS_CSUM)))
+        m->flags |= MBUF_CSUM_VERIFIED;
+}
+
+/* rx_lock. Passes one received mbuf into the queue, and puts a fresh one in its place; or puts
+ * itself back. */
+static void rx_take(struct virtio_net *net, struct mbuf *m, uint32_t written, struct list *received)
+{
+    struct mbuf *replacement = NULL;
+    if (written <= HEADER_SIZE)
+        net->dev.counters.rx_bad_length++;
+    else if (!(replacement = mbuf_alloc(MBUF_RX_RING)))
+        net->dev.counters.rx_no_mbuf++;
+    if (!replacement) {
+        mbuf_reset(m);
+        rx_post(net, m);
+        return;
+    }
+    rx_post(net, replacement);
+    mbuf_set_owner(m, MBUF_STACK);
+    rx_accept(net, m, written);
+    list_push_back(received, &m->node);
+}
+
+/* Takes what has been received, at most `budget` frames, those dropped included; returns how many.
+ */
+static int rx_collect(struct virtio_net *net, int budget, struct list *received)
+{
+    int count = 0, got = 0;
+    void *token;
+    uint32_t written;
+
+    spinlock_acquire(&net->rx_lock);
+    if (net->running) {
+        while (count < budget && (got = virtq_get(net->rx, &token, &written)) > 0) {
+            rx_take(net, token, written, received);
+            count++;
+        }
+        kick_count(net, net->rx);
+    }
+    spinlock_release(&net->rx_lock);
+    if (got < 0)
+        virtio_net_request_attention(net);
+    return count;
+}
+
+int virtio_net_rx_fill(struct virtio_net *net)
+{
+    while (virtq_free_count(net->rx) > 0) {
+        struct mbuf *m = mbuf_alloc(MBUF_RX_RING);
+        if (!m)
+            return -ENOMEM;
+        rx_post(net, m);
+    }
+    return 0;
+}
+
+void virtio_net_rx_kick(struct virtio_net *net)
+{
+    spinlock_acquire(&net->rx_lock);
+    kick_count(net, net->rx);
+    spinlock_release(&net->rx_lock);
+}
+
+/* --- sending; all under tx_lock --- */
+
+/* netdev_transmit() counts drops of its own without the lock, hence the atomic increment. */
+static int tx_drop(struct mbuf *m, uint64_t *counter, int error)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+    mbuf_free(m);
+    return error;
+}
+
+/* Puts a frame into the ring, which has room. In the header everything is 0 but what asks for a
+ * checksum, and only frames of a device with the feature CSUM ask for one (5.1.6.2.1). */
+static void tx_put(struct virtio_net *net, struct mbuf *m)
+{
+    uint32_t frame_length = m->length;
+    struct virtio_net_header *header = mbuf_push(m, HEADER_SIZE);
+    *header = (struct virtio_net_header){.gso_type = VIRTIO_NET_HDR_GSO_NONE};
+    if (m->flags & MBUF_CSUM_PARTIAL) {
+        header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+        header->csum_start = m->csum_start;
+        header->csum_offset = m->csum_offset;
+    }
+    struct virtq_segment segment = {m->data, m->length};
+    if (virtq_add(net->tx, &segment, 1, 0, m)) {
+        tx_drop(m, &net->dev.counters.tx_down, -EIO); /* broken, and soon to be reset */
+        return;
+    }
+    mbuf_set_owner(m, MBUF_TX_RING);
+    net->dev.counters.tx_packets++;
+    net->dev.counters.tx_bytes += frame_length;
+}
+
+/* Takes sent frames back, and moves waiting ones into the room there is then. */
+static void tx_reclaim(struct virtio_net *net)
+{
+    void *token;
+    uint32_t written;
+    int got;
+    while ((got = virtq_get(net->tx, &token, &written)) > 0)
+        mbuf_free(token);
+    if (got < 0)
+        virtio_net_request_attention(net);
+    while (net->dev.tx_waiting_count > 0 && virtq_free_count(net->tx) > 0)
+        tx_put(net, netdev_tx_resume(&net->dev));
+}
+
+/* Shows the device what is new. If frames still wait, asks for an interrupt; should the device have
+ * made room meanwhile, none would come, so goes round again: with fewer frames each time. */
+static void tx_flush(struct virtio_net *net)
+{
+    for (;;) {
+        kick_count(net, net->tx);
+        if (net->dev.tx_waiting_count == 0) {
+            virtq_irq_disable(net->tx);
+            return;
+        }
+        if (!virtq_irq_enable(net->tx))
+            return;
+        tx_reclaim(net);
+    }
+}
+
+static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
+{
+    struct netdev *dev = &net->dev;
+    if (!net->running)
+        return tx_drop(m, &dev->counters.tx_down, -ENETDOWN);
+    if (m->length > dev->mtu_max + ETHERNET_HEADER)
+        return tx_drop(m, &dev->counters.tx_too_long, -EMSGSIZE);
+
+    int error = 0;
+    if (virtq_free_count(net->tx) == 0)
+        tx_reclaim(net);
+    /* Behind the frames that wait already, so that order is kept. */
+    if (dev->tx_waiting_count > 0 || virtq_free_count(net->tx) == 0)
+        error = netdev_tx_defer(dev, m);
+    else
+        tx_put(net, m);
+    if (dev->tx_waiting_count > 0 || (!more && !net->polling))
+        tx_flush(net);
+    return error;
+}
+
+int virtio_net_transmit(struct netdev *dev, struct mbuf *m, bool more)
+{
+    struct virtio_net *net = dev->driver;
+    spinlock_acquire(&net->tx_lock);
+    int error = tx_submit(net, m, more);
+    spinlock_release(&net->tx_lock);
+    return error;
+}
+
+static void tx_poll_begin(struct virtio_net *net)
+{
+    spinlock_acquire(&net->tx_lock);
+    if (net->running) {
+        net->polling = true;
+        tx_reclaim(net);
+    }
+    spinlock_release(&net->tx_lock);
+}
+
+static void tx_poll_end(struct virtio_net *net)
+{
+    spinlock_acquire(&net->tx_lock);
+    net->polling = false;
+    if (net->running)
+        tx_flush(net);
+    spinlock_release(&net->tx_lock);
+}
+
+void virtio_net_drop_waiting(struct virtio_net *net)
+{
+    struct mbuf *m;
+    spinlock_acquire(&net->tx_lock);
+    while ((m = netdev_tx_resume(&net->dev)))
+        tx_drop(m, &net->dev.counters.tx_down, 0);
+    spinlock_release(&net->tx_lock);
+}
+
+/* --- the poll thread's side --- */
+
+int virtio_net_poll(struct netdev *dev, int budget)
+{
+    struct virtio_net *net = dev->driver;
+    struct list received;
+    struct list_node *node;
+
+    list_init(&received);
+    tx_poll_begin(net);
+    int count = rx_collect(net, budget, &received);
+    while ((node = list_pop_front(&received)))
+        netdev_input(dev, LIST_ENTRY(node, struct mbuf, node));
+    tx_poll_end(net);
+    if (__atomic_load_n(&net->attention, __ATOMIC_ACQUIRE))
+        virtio_net_attend(net);
+    return count;
+}
+
+bool virtio_net_irq_on(struct netdev *dev)
+{
+    struct virtio_net *net = dev->driver;
+    spinlock_acquire(&net->rx_lock);
+    bool pending = net->running && virtq_irq_enable(net->rx);
+    spinlock_release(&net->rx_lock);
+    return pending;
+}
+
+/* No lock: it comes from the interrupt handler too, and is a hint to the device. */
+void virtio_net_irq_off(struct netdev *dev)
+{
+    struct virtio_net *net = dev->driver;
+    virtq_irq_disable(net->rx);
+}

@@ -1,0 +1,59 @@
+/* What the two halves of the virtio network driver share: its record, and the functions by which
+ * one calls the other. virtio_net.c finds, starts, stops and recovers the device; virtio_net_data.c
+ * moves frames.
+ */
+#ifndef DEV_VIRTIO_NET_INTERNAL_H
+#define DEV_VIRTIO_NET_INTERNAL_H
+
+#include "dev/virtio_net.h"
+#include "net/netdev.h"
+#include "proc/sleeplock.h"
+#include "proc/spinlock.h"
+#include "virtio/virtq.h"
+
+#define ETHERNET_HEADER 14u
+
+struct virtio_net {
+    struct netdev dev;
+    struct virtio_device *device; /* [I] */
+    uint64_t understood;          /* [I] features to accept if offered */
+
+    struct sleeplock life; /* serialises open, stop and recovery */
+    uint64_t recovered_at; /* [life] clock_ns() of the last recovery; 0: none */
+
+    bool attention; /* atomic: the poll thread is to look at the device's state */
+    bool running; /* the device is live; changed with rx_lock and tx_lock held, read under either */
+
+    struct spinlock rx_lock;
+    struct virtq *rx; /* [rx_lock] */
+
+    struct spinlock tx_lock;
+    struct virtq *tx; /* [tx_lock] */
+    bool polling;     /* [tx_lock] the poll's end will kick */
+};
+
+/* --- virtio_net_data.c --- */
+
+/* The operations of struct netdev_ops. */
+int virtio_net_transmit(struct netdev *dev, struct mbuf *m, bool more);
+int virtio_net_poll(struct netdev *dev, int budget);
+bool virtio_net_irq_on(struct netdev *dev);
+void virtio_net_irq_off(struct netdev *dev);
+
+/* Fills the receive ring, without showing it to the device yet. 0, or -ENOMEM with part of it
+ * filled. */
+int virtio_net_rx_fill(struct virtio_net *net);
+/* Shows the device the filled ring. It is live. */
+void virtio_net_rx_kick(struct virtio_net *net);
+/* Drops, and counts, the frames that wait for room in the transmit ring. */
+void virtio_net_drop_waiting(struct virtio_net *net);
+/* Any context, the ring locks may be held: has the poll thread call virtio_net_attend(). */
+void virtio_net_request_attention(struct virtio_net *net);
+
+/* --- virtio_net.c --- */
+
+/* Poll thread, no lock held: finds out what the device has to say, and recovers it if it has
+ * failed. */
+void virtio_net_attend(struct virtio_net *net);
+
+#endif
