@@ -1,0 +1,89 @@
+/* The Internet checksum (RFC 1071): the one's complement sum of the data's 16-bit words.
+ *
+ * Two properties of that sum (RFC 1071, 2) make it fast. It does not depend on byte order: words
+ * are added as they lie in memory, and the result is right when it is stored as it is. And it does
+ * not depend on how words are grouped: 64 bits are added at a time, carries going round to bit 0,
+ * and the sum is folded to 16 bits at the end. A running sum is 32 bits wide, so that pieces can be
+ * added in any number.
+ */
+#include "net/net.h"
+
+/* Packet memory read as words: such loads may alias the bytes that others stored. */
+typedef uint64_t __attribute__((may_alias)) word64;
+typedef uint32_t __attribute__((may_alias)) word32;
+typedef uint16_t __attribute__((may_alias)) word16;
+
+/* One's complement addition: the carry out of bit 63 goes into bit 0. */
+static inline uint64_t add_with_carry(uint64_t a, uint64_t b)
+{
+    a += b;
+    return a + (a < b);
+}
+
+static inline uint32_t fold_to_32(uint64_t sum)
+{
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    return (uint32_t)((sum & UINT32_MAX) + (sum >> 32));
+}
+
+static inline uint16_t fold_to_16(uint32_t sum)
+{
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    return (uint16_t)((sum & UINT16_MAX) + (sum >> 16));
+}
+
+/* The sum of n < 8 bytes from an address that is a multiple of 8. */
+static inline uint64_t sum_tail(const uint8_t *p, size_t n)
+{
+    uint64_t sum = 0;
+    if (n & 4) {
+        sum += *(const word32 *)p;
+        p += 4;
+    }
+    if (n & 2) {
+        sum += *(const word16 *)p;
+        p += 2;
+    }
+    if (n & 1)
+        sum += *p; /* with a zero byte behind it: the high one in memory order */
+    return sum;
+}
+
+/* The sum of n bytes from an even address. */
+static uint64_t sum_even(const uint8_t *p, size_t n)
+{
+    uint64_t sum = 0;
+    while (((uintptr_t)p & 7) && n >= 2) {
+        sum += *(const word16 *)p;
+        p += 2;
+        n -= 2;
+    }
+    for (; n >= 32; p += 32, n -= 32) {
+        const word64 *words = (const word64 *)p;
+        sum = add_with_carry(sum, words[0]);
+        sum = add_with_carry(sum, words[1]);
+        sum = add_with_carry(sum, words[2]);
+        sum = add_with_carry(sum, words[3]);
+    }
+    for (; n >= 8; p += 8, n -= 8)
+        sum = add_with_carry(sum, *(const word64 *)p);
+    return add_with_carry(sum, sum_tail(p, n));
+}
+
+uint32_t checksum_add(uint32_t sum, const void *data, size_t n)
+{
+    const uint8_t *p = data;
+    if (((uintptr_t)p & 1) == 0 || n == 0)
+        return fold_to_32((uint64_t)sum + fold_to_32(sum_even(p, n)));
+    /* From an odd address every byte but the first is summed in the wrong half of its word;
+     * exchanging the halves of the result puts them all right (RFC 1071, 2(B)). */
+    uint32_t shifted = fold_to_32(sum_even(p + 1, n - 1));
+    return fold_to_32((uint64_t)sum + byteswap16(fold_to_16(shifted)) + p[0]);
+}
+
+uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_t protocol, uint16_t length)
+{
+    return fold_to_32((uint64_t)source + destination + htons(protocol) + htons(length));
+}
+
+uint16_t checksum_finish(uint32_t sum) { return (uint16_t)~fold_to_16(sum); }

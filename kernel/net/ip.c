@@ -1,0 +1,199 @@
+/* IPv4 (RFC 791; RFC 1122, 3.2.1): what is received and what is sent. Addresses and routes are in
+ * route.c.
+ *
+ *   ip_input    checks a datagram, takes its header off, hands it to ICMP or UDP
+ *   ip_output   puts a header in front and hands the datagram to the link
+ *
+ * A received datagram goes through the checks in the order in which they become possible: the
+ * header is all there, then it is intact, then its fields make sense, then it is for us. Each check
+ * that fails has its own counter. From then on m->ip_header points at the header, which stays in
+ * front of the data: an ICMP error quotes it.
+ *
+ * All that is sent has "don't fragment" set. That makes the datagrams atomic, so their
+ * identification means nothing and is 0 (RFC 6864, 4.1); a router whose next link is too small
+ * answers with an error, and that reaches the socket. A received fragment is dropped and counted.
+ */
+#include "net/net.h"
+
+#include "abi/errno.h"
+#include "lib/string.h"
+#include "net/counters.h"
+#include "net/wire.h"
+
+/* --- Receiving --- */
+
+/* Whether the options can be told apart: each has a length that covers itself and stays inside the
+ * header (RFC 791, 3.1). None of them changes what a host does with a datagram, so they are all
+ * passed over. */
+static bool options_are_sound(const struct ip_header *header, unsigned header_length)
+{
+    const uint8_t *option = (const uint8_t *)(header + 1);
+    const uint8_t *end = (const uint8_t *)header + header_length;
+    while (option < end && *option != IP_OPTION_END) {
+        if (*option == IP_OPTION_NONE) {
+            option++;
+            continue;
+        }
+        if (end - option < 2 || option[1] < 2 || option[1] > end - option)
+            return false;
+        option += option[1];
+    }
+    return true;
+}
+
+/* Whether one host can have sent this, through the device it came from (RFC 1122, 3.2.1.3). On a
+ * wire, our own addresses are as wrong as loopback ones; 0.0.0.0 is a host that has no address yet,
+ * and cannot be answered. */
+static bool source_is_valid(const struct netdev *dev, const struct mbuf *m, be32_t source)
+{
+    if (source == 0 || ntohl(source) >= 0xe0000000 || ip_is_broadcast(dev, source))
+        return false;
+    return (m->flags & MBUF_LOOPBACK) || !ip_is_own(source);
+}
+
+static bool destination_is_ours(const struct netdev *dev, const struct mbuf *m, be32_t destination)
+{
+    if (destination == ip_address(dev) && destination != 0)
+        return true;
+    if (ip_is_broadcast(dev, destination))
+        return true;
+    if (!ip_is_own(destination))
+        return false;
+    /* 127/8 is ours only inside. */
+    return (m->flags & MBUF_LOOPBACK) || ntohl(destination) >> 24 != 127;
+}
+
+/* Whether the header is complete and intact, and the datagram all there. *reason: the counter if
+ * not. */
+static bool header_is_sound(const struct mbuf *m, enum net_counter *reason)
+{
+    const struct ip_header *header = (const struct ip_header *)m->data;
+    *reason = NET_ip_too_short;
+    if (m->length < sizeof(*header))
+        return false;
+    *reason = NET_ip_bad_version;
+    if (ip_header_version(header) != 4)
+        return false;
+    unsigned header_length = ip_header_length(header);
+    *reason = NET_ip_bad_header_length;
+    if (header_length < sizeof(*header) || header_length > m->length)
+        return false;
+    *reason = NET_ip_bad_checksum;
+    if (checksum_finish(checksum_add(0, header, header_length)) != 0)
+        return false;
+    unsigned total_length = ntohs(header->total_length);
+    *reason = NET_ip_bad_length;
+    if (total_length < header_length || total_length > m->length)
+        return false;
+    *reason = NET_ip_bad_options;
+    return header_length == sizeof(*header) || options_are_sound(header, header_length);
+}
+
+/* Whether this host is to take the datagram. *reason: the counter if not. */
+static bool datagram_is_for_us(const struct netdev *dev, const struct mbuf *m,
+                               enum net_counter *reason)
+{
+    const struct ip_header *header = (const struct ip_header *)m->data;
+    *reason = NET_ip_bad_source;
+    if (!source_is_valid(dev, m, header->source))
+        return false;
+    *reason = NET_ip_not_for_us;
+    if (!destination_is_ours(dev, m, header->destination))
+        return false;
+    /* RFC 1122, 3.3.6: what comes in a link broadcast is addressed to a broadcast address. */
+    *reason = NET_ip_unicast_in_broadcast;
+    if ((m->flags & (MBUF_LINK_BROADCAST | MBUF_LINK_MULTICAST)) &&
+        !ip_is_broadcast(dev, header->destination))
+        return false;
+    *reason = NET_ip_fragment;
+    return (header->fragment & BE16(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET)) == 0;
+}
+
+/* Hands a checked datagram, its header off, to its protocol. */
+static void deliver(struct netdev *dev, struct mbuf *m, uint8_t protocol)
+{
+    switch (protocol) {
+    case IPPROTO_UDP:
+        net_count(NET_ip_delivered);
+        udp_input(dev, m);
+        break;
+    case IPPROTO_ICMP:
+        net_count(NET_ip_delivered);
+        icmp_input(dev, m);
+        break;
+    default:
+        net_count(NET_ip_unknown_protocol);
+        icmp_send_error(dev, m, ICMP_UNREACHABLE, ICMP_UNREACHABLE_PROTOCOL);
+    }
+}
+
+void ip_input(struct netdev *dev, struct mbuf *m)
+{
+    enum net_counter reason;
+    net_count(NET_ip_received);
+    if (!header_is_sound(m, &reason) || !datagram_is_for_us(dev, m, &reason)) {
+        net_count(reason);
+        mbuf_free(m);
+        return;
+    }
+    const struct ip_header *header = (const struct ip_header *)m->data;
+    mbuf_truncate(m, ntohs(header->total_length)); /* Ethernet pads short frames */
+    m->ip_header = m->data;
+    m->ip_header_length = (uint16_t)ip_header_length(header);
+    m->source = header->source;
+    m->destination = header->destination;
+    mbuf_pull(m, m->ip_header_length);
+    deliver(dev, m, header->protocol);
+}
+
+/* --- Sending --- */
+
+/* The Ethernet address of a group: its last 23 bits behind a fixed prefix (RFC 1112, 6.4). */
+static int multicast_output(struct netdev *dev, struct mbuf *m, be32_t group)
+{
+    uint32_t bits = ntohl(group) & 0x7fffff;
+    uint8_t mac[ETHERNET_ADDRESS_LENGTH] = {
+        0x01, 0x00, 0x5e, (uint8_t)(bits >> 16), (uint8_t)(bits >> 8), (uint8_t)bits};
+    return ether_output(dev, m, mac, ETHER_TYPE_IP);
+}
+
+static int link_output(struct mbuf *m, const struct ip_destination *way)
+{
+    if (way->dev->flags & IFF_LOOPBACK)
+        return netdev_transmit(way->dev, m);
+    if (way->broadcast)
+        return ether_output(way->dev, m, ether_broadcast, ETHER_TYPE_IP);
+    if (ip_is_multicast(way->next_hop))
+        return multicast_output(way->dev, m, way->next_hop);
+    return arp_output(way->dev, m, way->next_hop);
+}
+
+static int refuse(struct mbuf *m, enum net_counter reason, int error)
+{
+    net_count(reason);
+    mbuf_free(m);
+    return error;
+}
+
+int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way)
+{
+    if (send->ttl == 0)
+        return refuse(m, NET_ip_send_invalid, -EINVAL);
+    if (m->length + sizeof(struct ip_header) > way->dev->mtu)
+        return refuse(m, NET_ip_send_too_long, -EMSGSIZE);
+    struct ip_header *header = mbuf_push(m, sizeof(*header));
+    m->csum_start = (uint16_t)(m->csum_start + sizeof(*header));
+    header->version_length = IP_VERSION_LENGTH_PLAIN;
+    header->tos = send->tos;
+    header->total_length = htons((uint16_t)m->length);
+    header->id = 0;
+    header->fragment = BE16(IP_DONT_FRAGMENT);
+    header->ttl = send->ttl;
+    header->protocol = send->protocol;
+    header->checksum = 0;
+    header->source = way->source;
+    header->destination = send->destination;
+    header->checksum = checksum_finish(checksum_add(0, header, sizeof(*header)));
+    net_count(NET_ip_sent);
+    return link_output(m, way);
+}

@@ -1,0 +1,161 @@
+/* The pool of packet buffers.
+ *
+ *   mbuf_alloc, mbuf_free       take from and give back to the pool
+ *   mbuf_set_owner, mbuf_count  who has how many
+ *   mbuf_push, pull, ...        move the ends of the data within the page
+ *
+ * All mbufs are made at boot and none is ever given back to the page allocator, so how much memory
+ * packets take is fixed, and running out is an ordinary event that is counted. The last one freed
+ * is the first one taken: it is the one the caches still hold.
+ *
+ * Invariant: an mbuf is on the free list exactly when its owner is MBUF_POOL, and `owned` has as
+ * many per owner as there are mbufs with that owner. The counts are atomics of their own, so that a
+ * change of owner takes no lock.
+ */
+#include "net/mbuf.h"
+
+#include "abi/errno.h"
+#include "lib/assert.h"
+#include "mm/kalloc.h"
+#include "proc/spinlock.h"
+
+_Static_assert(PAGE_SIZE - sizeof(struct mbuf) - MBUF_HEADROOM >= MBUF_DATA_SIZE,
+               "an mbuf of one page has the promised room");
+
+static struct {
+    struct spinlock lock;
+    struct list free;            /* [lock] */
+    uint64_t alloc_failures;     /* atomic */
+    unsigned total;              /* [I] after mbuf_init */
+    unsigned owned[MBUF_OWNERS]; /* atomic */
+} pool = {.lock = SPINLOCK_INITIALIZER("mbuf pool"), .free = LIST_INITIALIZER(pool.free)};
+
+int mbuf_init(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct mbuf *m = page_alloc();
+        if (!m)
+            return -ENOMEM;
+        m->owner = MBUF_POOL;
+        spinlock_acquire(&pool.lock);
+        list_push_back(&pool.free, &m->node);
+        spinlock_release(&pool.lock);
+        pool.total++;
+        __atomic_fetch_add(&pool.owned[MBUF_POOL], 1, __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
+void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
+{
+    __atomic_fetch_sub(&pool.owned[m->owner], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&pool.owned[owner], 1, __ATOMIC_RELAXED);
+    m->owner = owner;
+}
+
+void mbuf_reset(struct mbuf *m)
+{
+    m->data = m->buffer + MBUF_HEADROOM;
+    m->length = 0;
+    m->flags = 0;
+    m->csum_start = m->csum_offset = 0;
+    m->ip_header_length = 0;
+    m->ip_header = NULL;
+    m->dev = NULL;
+    m->source = m->destination = 0;
+    m->source_port = 0;
+}
+
+struct mbuf *mbuf_alloc(enum mbuf_owner owner)
+{
+    spinlock_acquire(&pool.lock);
+    struct list_node *node = list_pop_front(&pool.free);
+    spinlock_release(&pool.lock);
+    if (!node) {
+        __atomic_fetch_add(&pool.alloc_failures, 1, __ATOMIC_RELAXED);
+        return NULL;
+    }
+    struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+    mbuf_set_owner(m, owner);
+    mbuf_reset(m);
+    return m;
+}
+
+void mbuf_free(struct mbuf *m)
+{
+    if (!m)
+        return;
+    /* A free mbuf here means that it was freed twice: two owners would soon write into one packet.
+     */
+    assert(m->owner != MBUF_POOL);
+    mbuf_set_owner(m, MBUF_POOL);
+    spinlock_acquire(&pool.lock);
+    list_push_front(&pool.free, &m->node);
+    spinlock_release(&pool.lock);
+}
+
+void mbuf_free_all(struct list *queue)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(queue)) != NULL)
+        mbuf_free(LIST_ENTRY(node, struct mbuf, node));
+}
+
+uint32_t mbuf_headroom(const struct mbuf *m) { return (uint32_t)(m->data - m->buffer); }
+
+uint32_t mbuf_tailroom(const struct mbuf *m)
+{
+    return (uint32_t)((const uint8_t *)m + PAGE_SIZE - (m->data + m->length));
+}
+
+void *mbuf_push(struct mbuf *m, uint32_t n)
+{
+    assert(n <= mbuf_headroom(m));
+    m->data -= n;
+    m->length += n;
+    return m->data;
+}
+
+void *mbuf_pull(struct mbuf *m, uint32_t n)
+{
+    assert(n <= m->length);
+    m->data += n;
+    m->length -= n;
+    return m->data;
+}
+
+void *mbuf_append(struct mbuf *m, uint32_t n)
+{
+    assert(n <= mbuf_tailroom(m));
+    uint8_t *end = m->data + m->length;
+    m->length += n;
+    return end;
+}
+
+void mbuf_truncate(struct mbuf *m, uint32_t length)
+{
+    assert(length <= m->length);
+    m->length = length;
+}
+
+unsigned mbuf_total(void) { return pool.total; }
+
+unsigned mbuf_count(enum mbuf_owner owner)
+{
+    return __atomic_load_n(&pool.owned[owner], __ATOMIC_RELAXED);
+}
+
+const char *mbuf_owner_name(enum mbuf_owner owner)
+{
+    static const char *const names[MBUF_OWNERS] = {
+        [MBUF_POOL] = "free",           [MBUF_RX_RING] = "rx_ring",       [MBUF_STACK] = "stack",
+        [MBUF_ARP_WAIT] = "arp_wait",   [MBUF_REASSEMBLY] = "reassembly", [MBUF_SOCKET] = "socket",
+        [MBUF_DEV_QUEUE] = "dev_queue", [MBUF_TX_RING] = "tx_ring",
+    };
+    return names[owner];
+}
+
+uint64_t mbuf_alloc_failures(void)
+{
+    return __atomic_load_n(&pool.alloc_failures, __ATOMIC_RELAXED);
+}

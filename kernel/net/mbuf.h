@@ -1,0 +1,82 @@
+/* Packet buffers. An mbuf is one page: a short header, then room for a whole frame with headroom in front,
+ * so that no layer allocates or moves data: each pushes its header in front of what is there.
+ *
+ * Ownership: passing an mbuf to any *_input, *_output or transmit function gives it away, whatever the
+ * result. Each mbuf knows its owner; the counts per owner are readable from user space, so that a leak
+ * test is arithmetic. Nothing is shared: an mbuf has one owner at a time, and only its owner touches it.
+ */
+#ifndef NET_MBUF_H
+#define NET_MBUF_H
+
+#include "lib/list.h"
+#include "lib/types.h"
+
+struct netdev;
+
+enum mbuf_owner {
+    MBUF_POOL,      /* free */
+    MBUF_RX_RING,   /* posted to a device for reception */
+    MBUF_STACK,     /* in the hands of one call chain */
+    MBUF_ARP_WAIT,  /* waits for an address to be resolved */
+    MBUF_REASSEMBLY,/* fragment of an incomplete datagram */
+    MBUF_SOCKET,    /* in a socket's receive queue */
+    MBUF_DEV_QUEUE, /* waits for room in a device's transmit ring, or in loopback's queue */
+    MBUF_TX_RING,   /* handed to a device for transmission */
+    MBUF_OWNERS,
+};
+
+/* mbuf.flags */
+#define MBUF_LINK_BROADCAST 0x01 /* received in a link-layer broadcast frame (RFC 1122, 2.4) */
+#define MBUF_LINK_MULTICAST 0x02 /* received in a link-layer multicast frame */
+#define MBUF_CSUM_VERIFIED 0x04  /* received: the device has verified the transport checksum */
+#define MBUF_CSUM_PARTIAL 0x08   /* to send: the device completes the checksum, see csum_start */
+#define MBUF_LOOPBACK 0x10       /* came through the loopback device */
+
+#define MBUF_HEADROOM 64   /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
+#define MBUF_DATA_SIZE 2048 /* what an empty mbuf with the standard headroom can take, at the least */
+
+struct mbuf {
+    struct list_node node; /* in the queue of the owner */
+    uint8_t *data;         /* first valid byte */
+    uint32_t length;       /* valid bytes */
+    uint8_t owner;         /* enum mbuf_owner; changed only by mbuf_set_owner */
+    uint8_t flags;
+    uint16_t csum_start;   /* MBUF_CSUM_PARTIAL: offset from data where the sum begins, */
+    uint16_t csum_offset;  /* and from there where it is stored */
+    uint16_t ip_header_length; /* received: length of the IP header, options included */
+    uint8_t *ip_header;    /* received: start of the IP header, for ICMP errors that quote it */
+    struct netdev *dev;    /* received: where; to send: through which */
+    be32_t source;         /* in a socket's queue: where it came from */
+    be32_t destination;    /* and to which of our addresses it went */
+    be16_t source_port;
+    uint8_t buffer[];      /* the rest of the page */
+};
+
+/* Takes `count` pages for good. 0 or -ENOMEM. Called once, at boot. */
+int mbuf_init(unsigned count);
+
+/* A mbuf of length 0 with MBUF_HEADROOM bytes in front and at least MBUF_DATA_SIZE behind; the contents are
+ * undefined, the other fields zero. NULL (counted) when the pool is empty. Any context. */
+struct mbuf *mbuf_alloc(enum mbuf_owner owner);
+void mbuf_free(struct mbuf *m); /* any owner's; NULL is allowed */
+void mbuf_free_all(struct list *queue);
+void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner);
+
+/* Makes a mbuf as new (data, length, flags, owner kept), to be posted or filled again. */
+void mbuf_reset(struct mbuf *m);
+
+/* Grow or shrink at the front and at the end. There must be room (assert): who calls them has checked. */
+void *mbuf_push(struct mbuf *m, uint32_t n);   /* n more bytes in front; returns the new data */
+void *mbuf_pull(struct mbuf *m, uint32_t n);   /* n bytes fewer in front; returns the new data */
+void *mbuf_append(struct mbuf *m, uint32_t n); /* n more bytes at the end; returns their start */
+void mbuf_truncate(struct mbuf *m, uint32_t length); /* cuts the end so that `length` bytes stay */
+uint32_t mbuf_headroom(const struct mbuf *m);
+uint32_t mbuf_tailroom(const struct mbuf *m);
+
+unsigned mbuf_total(void);
+/* How many mbufs `owner` holds now. The sum over all owners is mbuf_total(), always. */
+unsigned mbuf_count(enum mbuf_owner owner);
+const char *mbuf_owner_name(enum mbuf_owner owner);
+uint64_t mbuf_alloc_failures(void);
+
+#endif

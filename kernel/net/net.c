@@ -1,0 +1,19 @@
+/* The network stack's start. */
+#include "net/net.h"
+
+#include "lib/printf.h"
+
+#define NET_MBUFS 2048 /* pages: 8 MiB; several receive rings of 256, and what sockets queue */
+
+void net_init(void)
+{
+    if (mbuf_init(NET_MBUFS) < 0)
+        kprintf("net: memory for %u of %u packet buffers only\n", mbuf_total(), NET_MBUFS);
+    /* What others register with or send through comes first; loopback is a device with an address,
+     * so it needs all of them. */
+    netdev_init();
+    arp_init();
+    ip_init();
+    socket_init();
+    loopback_init();
+}

@@ -1,0 +1,130 @@
+/* The network stack's own interfaces, layer by layer from the wire up.
+ *
+ * Conventions, stated once:
+ * - IP addresses and ports are in network byte order everywhere (be32_t, be16_t), as in sockaddr_in and on the
+ *   wire; lengths and offsets are in host order.
+ * - *_input and *_output take the mbuf away from the caller, whatever the result (see mbuf.h).
+ * - *_input return nothing: what is wrong with a frame is counted where it was found, and the frame freed.
+ * - No lock is held when calling up the stack or into transmit. Lock order: port table -> socket; the ARP cache's,
+ *   the route table's and a device's locks are leaves; the pool's is innermost, so an mbuf may be freed anywhere.
+ * - Every drop has its own counter (net/counters.h): frames in = delivered + sum of drops + queued.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include "abi/netconf.h"
+#include "lib/byteorder.h"
+#include "lib/types.h"
+#include "net/mbuf.h"
+#include "net/netdev.h"
+
+/* Brings up the pool, loopback (address 127.0.0.1/8, up), ARP, IP, UDP and the socket layer. Boot, once. */
+void net_init(void);
+
+/* --- checksum.c: the Internet checksum (RFC 1071) --- */
+
+/* Adds n bytes to a running one's complement sum; an odd length is padded with a zero byte, so only the last
+ * piece may be odd. */
+uint32_t checksum_add(uint32_t sum, const void *data, size_t n);
+/* The pseudo-header of UDP (RFC 768): addresses, protocol, length in host order. */
+uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_t protocol, uint16_t length);
+/* Folds and complements: the value to store in a header, in memory order. Over data that already contains a
+ * right checksum it gives 0. */
+uint16_t checksum_finish(uint32_t sum);
+
+/* --- loopback.c --- */
+extern struct netdev loopback_device; /* "lo" */
+void loopback_init(void);
+
+/* --- ether.c --- */
+extern const uint8_t ether_broadcast[ETHERNET_ADDRESS_LENGTH];
+void ether_input(struct netdev *dev, struct mbuf *m);
+/* m begins with the payload; type in host order. 0 or the error of netdev_transmit. */
+int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination, uint16_t type);
+
+/* --- arp.c (RFC 826, 1122 2.3.2, 5227) --- */
+void arp_init(void);
+void arp_input(struct netdev *dev, struct mbuf *m);
+/* Sends an IP datagram to an on-link next hop: at once if its address is known, else after resolving it (one
+ * datagram waits per entry, the newest). 0: sent or waiting. -EHOSTUNREACH: resolution has failed lately. */
+int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop);
+/* Announces the address (RFC 5227, 2.3), twice, ARP_ANNOUNCE_INTERVAL apart: after it was set, and when the
+ * link comes back. */
+void arp_announce(struct netdev *dev, be32_t address);
+void arp_flush(struct netdev *dev); /* drops every entry of a device, permanent ones too; NULL: of all */
+/* For ioctl: 0, -ENXIO (no such entry), -ENOSPC, -EINVAL, -ENETUNREACH (not on-link anywhere). */
+int arp_entry_get(struct arpreq *request);
+int arp_entry_set(const struct arpreq *request);
+int arp_entry_delete(const struct arpreq *request);
+uint32_t arp_list(struct arpreq *entries, uint32_t room); /* fills at most room; returns how many there are */
+
+/* How long an entry stays without being confirmed, ns (RFC 1122, 2.3.2.1: configurable). */
+extern uint64_t arp_timeout;
+
+/* --- ip.c (RFC 791, 1122 3.2.1, 3.3) --- */
+struct ip_destination {
+    struct netdev *dev;
+    be32_t source;   /* our address on dev */
+    be32_t next_hop; /* the destination itself or a gateway */
+    bool broadcast;
+};
+struct ip_send {
+    be32_t source;      /* one of our unicast addresses, or 0: the outgoing interface's */
+    be32_t destination;
+    uint8_t protocol;
+    uint8_t ttl; /* 1..255; 0 is refused (RFC 1122, 3.2.1.7) */
+    uint8_t tos;
+};
+#define IP_TTL_DEFAULT 64
+
+void ip_init(void);
+void ip_input(struct netdev *dev, struct mbuf *m); /* m begins with the IP header */
+/* Finds the way to a destination. 0, -ENETUNREACH (no route), -ENETDOWN (its interface or link is down),
+ * -EINVAL (0.0.0.0 or otherwise not a valid destination), -EADDRNOTAVAIL (source is not one of ours). */
+int ip_route(be32_t source, be32_t destination, struct ip_destination *way);
+/* Prepends the header and sends on a way found by ip_route. m begins with the transport header. 0, -EMSGSIZE
+ * (larger than the MTU), -EINVAL, or an error of the layers below. */
+int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way);
+bool ip_is_own(be32_t address);                              /* a unicast address of ours, 127/8 included */
+bool ip_is_broadcast(const struct netdev *dev, be32_t address); /* all-ones, net- or subnet-directed on dev */
+bool ip_is_multicast(be32_t address);
+
+/* --- route.c (RFC 1122, 3.3.1): ip_route, ip_is_own and ip_is_broadcast above, and ---
+ * addresses, one per interface, and routes. 0 or a negated errno. Setting an address or a mask renews the
+ * interface's on-link route, and announces the address. Address 0 removes it. */
+int ip_set_address(struct netdev *dev, be32_t address, be32_t mask);
+be32_t ip_address(const struct netdev *dev); /* 0: none */
+be32_t ip_netmask(const struct netdev *dev);
+/* The device on which address is on-link; NULL if on none. */
+struct netdev *ip_on_link(be32_t address);
+int ip_route_add(const struct rtentry *entry);    /* -EEXIST, -ENETUNREACH (gateway not on-link), -ENOSPC, -EINVAL */
+int ip_route_delete(const struct rtentry *entry); /* -ESRCH */
+uint32_t ip_route_list(struct rtentry *entries, uint32_t room);
+
+/* --- icmp.c (RFC 792, 1122 3.2.2) --- */
+void icmp_input(struct netdev *dev, struct mbuf *m); /* m begins with the ICMP header; m->ip_header is set */
+/* Answers a received datagram (m->ip_header is set) with an error about it, unless the rules of RFC 1122 3.2.2
+ * forbid one, and frees it. */
+void icmp_send_error(struct netdev *dev, struct mbuf *m, uint8_t type, uint8_t code);
+
+/* --- udp.c (RFC 768, 1122 4.1) --- */
+/* m begins with the UDP header; m->ip_header, source and destination are set and valid. */
+void udp_input(struct netdev *dev, struct mbuf *m);
+/* m holds the payload only, and fits the MTU of the way found by ip_route. 0 or a negated errno. */
+int udp_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way,
+               be16_t source_port, be16_t destination_port);
+
+/* --- socket.c: what the protocols tell sockets --- */
+void socket_init(void);
+/* Queues a datagram (m begins with the payload; m->source, source_port, destination set) at the socket bound to
+ * this port, by longest match of local and peer address. False: there is none, m is still the caller's. When the
+ * socket's queue is full, m is dropped and counted, and the result is true. */
+bool socket_deliver_udp(struct mbuf *m, be16_t local_port);
+/* Queues an ICMP echo reply (m begins with the ICMP header) at the ICMP socket with this identifier. */
+bool socket_deliver_icmp(struct mbuf *m, be16_t identifier);
+/* An ICMP error came in about a datagram that we sent (RFC 1122, 3.2.2, 4.1.3.3): the socket connected to that
+ * peer gets `error` (a positive errno) as its pending SO_ERROR, and whoever waits on it is woken. */
+void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t peer, be16_t peer_port,
+                       int error);
+
+#endif

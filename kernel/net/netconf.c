@@ -1,0 +1,227 @@
+/* Configuration and inspection of the stack: the requests of abi/netconf.h.
+ *
+ *   netconf_ioctl   one request about one interface, route or ARP entry
+ *   netconf_list    interfaces, routes, ARP entries, sockets, counters as arrays
+ *
+ * The structures come from user programs, as kernel copies. Here their form is checked: names end
+ * with a 0 and name a device, addresses are of the family they must be. Whether the values make
+ * sense is checked, and the change made, by the module that owns it (netdev, ip, arp), under its
+ * locks.
+ */
+#include "net/socket.h"
+
+#include "abi/errno.h"
+#include "lib/byteorder.h"
+#include "lib/string.h"
+#include "mm/kalloc.h"
+#include "net/counters.h"
+#include "net/net.h"
+
+/* --- Checks and conversions --- */
+
+static bool name_is_terminated(const char *name) { return strnlen(name, IFNAMSIZ) < IFNAMSIZ; }
+
+/* An empty name, where one is permitted, means: whichever fits. */
+static int name_check(const char *name)
+{
+    if (!name_is_terminated(name))
+        return -EINVAL;
+    return name[0] == '\0' || netdev_find(name) ? 0 : -ENODEV;
+}
+
+static be32_t address_get(const struct sockaddr *address)
+{
+    struct sockaddr_in in;
+    memcpy(&in, address, sizeof(in));
+    return in.sin_addr.s_addr;
+}
+
+static void address_put(struct sockaddr *address, be32_t value)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {value}};
+    memcpy(address, &in, sizeof(in));
+}
+
+/* --- Interfaces --- */
+
+static int16_t flags_get(const struct netdev *dev)
+{
+    return (int16_t)(dev->flags | (netdev_is_running(dev) ? IFF_RUNNING : 0));
+}
+
+/* Which frames the device lets through. Undone if the device refuses. */
+static int receive_mode_set(struct netdev *dev, uint16_t mode)
+{
+    const uint16_t mask = IFF_PROMISC | IFF_ALLMULTI;
+    spinlock_acquire(&dev->lock);
+    uint16_t before = dev->flags;
+    dev->flags = (uint16_t)((before & ~mask) | mode);
+    spinlock_release(&dev->lock);
+    if ((before & mask) == mode || !dev->ops->set_receive_mode)
+        return 0;
+    int result = dev->ops->set_receive_mode(dev);
+    if (result < 0) {
+        spinlock_acquire(&dev->lock);
+        dev->flags = (uint16_t)((dev->flags & ~mask) | (before & mask));
+        spinlock_release(&dev->lock);
+    }
+    return result;
+}
+
+/* Applies the flags that a user may change; the others are facts, and what is asked of them is
+ * ignored. */
+static int flags_set(struct netdev *dev, uint16_t flags)
+{
+    int result = receive_mode_set(dev, flags & (IFF_PROMISC | IFF_ALLMULTI));
+    uint16_t changed = (uint16_t)(flags ^ dev->flags);
+    if (result == 0 && (changed & IFF_POLLED))
+        result = netdev_set_polled(dev, (flags & IFF_POLLED) != 0);
+    if (result == 0 && (changed & IFF_UP))
+        result = flags & IFF_UP ? netdev_up(dev) : netdev_down(dev);
+    return result;
+}
+
+static void hardware_address_get(const struct netdev *dev, struct sockaddr *address)
+{
+    *address =
+        (struct sockaddr){.sa_family = dev->flags & IFF_LOOPBACK ? ARPHRD_LOOPBACK : ARPHRD_ETHER};
+    memcpy(address->sa_data, dev->mac, sizeof(dev->mac));
+}
+
+/* One of the three values that follow from an interface's address. */
+static int interface_address_get(const struct netdev *dev, unsigned long request,
+                                 struct sockaddr *to)
+{
+    be32_t address = ip_address(dev), mask = ip_netmask(dev);
+    if (address == 0)
+        return -EADDRNOTAVAIL;
+    if (request == SIOCGIFNETMASK)
+        address = mask;
+    else if (request == SIOCGIFBRDADDR)
+        address = dev->flags & IFF_BROADCAST ? address | ~mask : 0;
+    address_put(to, address);
+    return 0;
+}
+
+/* Without a mask of its own an address has that of its class, until SIOCSIFNETMASK sets another. */
+static int interface_address_set(struct netdev *dev, unsigned long request,
+                                 const struct sockaddr *from)
+{
+    be32_t value = address_get(from);
+    if (from->sa_family != AF_INET)
+        return -EAFNOSUPPORT;
+    if (request == SIOCSIFADDR)
+        return ip_set_address(dev, value, 0);
+    if (ip_address(dev) == 0)
+        return -EADDRNOTAVAIL;
+    return value == 0 ? -EINVAL : ip_set_address(dev, ip_address(dev), value);
+}
+
+static int interface_get(const struct netdev *dev, unsigned long request, struct ifreq *ifreq)
+{
+    switch (request) {
+    case SIOCGIFFLAGS:
+        ifreq->ifr_flags = flags_get(dev);
+        return 0;
+    case SIOCGIFMTU:
+        ifreq->ifr_mtu = dev->mtu;
+        return 0;
+    case SIOCGIFINDEX:
+        ifreq->ifr_ifindex = dev->index;
+        return 0;
+    case SIOCGIFHWADDR:
+        hardware_address_get(dev, &ifreq->ifr_hwaddr);
+        return 0;
+    default:
+        return interface_address_get(dev, request, &ifreq->ifr_addr);
+    }
+}
+
+static int interface_set(struct netdev *dev, unsigned long request, const struct ifreq *ifreq)
+{
+    switch (request) {
+    case SIOCSIFFLAGS:
+        return flags_set(dev, (uint16_t)ifreq->ifr_flags);
+    case SIOCSIFMTU:
+        return ifreq->ifr_mtu < 0 ? -EINVAL : netdev_set_mtu(dev, (unsigned)ifreq->ifr_mtu);
+    default:
+        return interface_address_set(dev, request, &ifreq->ifr_addr);
+    }
+}
+
+static int interface_find(const struct ifreq *ifreq, struct netdev **dev)
+{
+    if (!name_is_terminated(ifreq->ifr_name))
+        return -EINVAL;
+    *dev = netdev_find(ifreq->ifr_name);
+    return *dev ? 0 : -ENODEV;
+}
+
+/* --- Routes and ARP entries --- */
+
+/* An address that the flags make irrelevant may be of any family. */
+static int route_check(const struct rtentry *entry)
+{
+    bool host = entry->rt_flags & RTF_HOST, gateway = entry->rt_flags & RTF_GATEWAY;
+    if (entry->rt_dst.sa_family != AF_INET || (!host && entry->rt_genmask.sa_family != AF_INET) ||
+        (gateway && entry->rt_gateway.sa_family != AF_INET))
+        return -EAFNOSUPPORT;
+    return name_check(entry->rt_dev);
+}
+
+static int route_change(unsigned long request, const struct rtentry *entry)
+{
+    int result = route_check(entry);
+    if (result < 0)
+        return result;
+    return request == SIOCADDRT ? ip_route_add(entry) : ip_route_delete(entry);
+}
+
+static int arp_change(unsigned long request, struct arpreq *entry)
+{
+    int result = name_check(entry->arp_dev);
+    if (result < 0)
+        return result;
+    if (entry->arp_pa.sa_family != AF_INET)
+        return -EAFNOSUPPORT;
+    switch (request) {
+    case SIOCGARP:
+        return arp_entry_get(entry);
+    case SIOCSARP:
+        return entry->arp_ha.sa_family == ARPHRD_ETHER ? arp_entry_set(entry) : -EINVAL;
+    default:
+        return arp_entry_delete(entry);
+    }
+}
+
+int netconf_ioctl(unsigned long request, void *argument)
+{
+    struct netdev *dev;
+    int result;
+    switch (request) {
+    case SIOCADDRT:
+    case SIOCDELRT:
+        return route_change(request, argument);
+    case SIOCGARP:
+    case SIOCSARP:
+    case SIOCDARP:
+        return arp_change(request, argument);
+    case SIOCGIFFLAGS:
+    case SIOCGIFADDR:
+    case SIOCGIFBRDADDR:
+    case SIOCGIFNETMASK:
+    case SIOCGIFMTU:
+    case SIOCGIFHWADDR:
+    case SIOCGIFINDEX:
+        result = interface_find(argument, &dev);
+        return result < 0 ? result : interface_get(dev, request, argument);
+    case SIOCSIFFLAGS:
+    case SIOCSIFADDR:
+    case SIOCSIFNETMASK:
+    case SIOCSIFMTU:
+        result = interface_find(argument, &dev);
+        return result < 0 ? result : interface_set(dev, request, argument);
+    default:
+        return -ENOTTY;
+    }
+}

@@ -1,0 +1,309 @@
+/* Network devices: the table of them, their poll threads, and the way in and out of the stack.
+ *
+ *   netdev_register, find, get          the table; devices are never taken out of it
+ *   netdev_up, down, set_polled, set_mtu, set_link
+ *   netdev_schedule, netdev_poll_round  the receive side: from interrupt to poll thread to driver
+ *   netdev_input                        a received frame on its way up
+ *   netdev_transmit, tx_defer, tx_resume  a frame on its way down
+ *
+ * No wake-up is lost between interrupt and poll thread: netdev_schedule() turns the interrupt off
+ * before it sets `scheduled`, and the poll thread clears `scheduled` before it polls. So whatever
+ * the interrupt announced is seen by that poll or by the next, and the interrupt is off only while
+ * a poll is still to come.
+ */
+#include "net/netdev.h"
+
+#include "abi/errno.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "net/net.h"
+#include "proc/kthread.h"
+#include "proc/sleeplock.h"
+
+#define MTU_MIN 68 /* RFC 791, 3.2: every module must be able to pass on so much in one piece */
+
+static struct {
+    struct sleeplock
+        admin_lock; /* one change of a device's state at a time: open and stop may sleep */
+    struct spinlock lock;
+    struct netdev
+        *devices[NETDEV_MAX]; /* [lock] for writers; an entry is set before `count` covers it */
+    int count;
+} table;
+
+void netdev_init(void)
+{
+    sleeplock_init(&table.admin_lock, "netdev admin");
+    spinlock_init(&table.lock, "netdev table");
+    table.count = 0;
+}
+
+/* --- The poll thread --- */
+
+/* Sleeps until the device has something to do or, in polled mode, until it is time to look. */
+static void poll_wait(struct netdev *dev)
+{
+    const uint16_t polled = IFF_UP | IFF_POLLED;
+    int result = 0;
+    spinlock_acquire(&dev->lock);
+    while (!dev->scheduled && result == 0) {
+        bool look = (dev->flags & polled) == polled;
+        uint64_t deadline = look ? clock_ns() + NETDEV_POLL_INTERVAL : NEVER;
+        result = waitq_sleep_uninterruptible(&dev->poll_wait, deadline);
+    }
+    dev->scheduled = false;
+    spinlock_release(&dev->lock);
+}
+
+/* Enters the device, unless it is down. netdev_down() waits until it is left again. */
+static bool poll_enter(struct netdev *dev)
+{
+    spinlock_acquire(&dev->lock);
+    dev->polling = (dev->flags & IFF_UP) != 0;
+    spinlock_release(&dev->lock);
+    return dev->polling;
+}
+
+static void poll_leave(struct netdev *dev)
+{
+    spinlock_acquire(&dev->lock);
+    dev->polling = false;
+    if (!(dev->flags & IFF_UP))
+        waitq_wake(&dev->poll_wait);
+    spinlock_release(&dev->lock);
+}
+
+bool netdev_poll_round(struct netdev *dev)
+{
+    if (!poll_enter(dev))
+        return false;
+    dev->counters.polls++;
+    bool more = dev->ops->poll(dev, NETDEV_POLL_BUDGET) >= NETDEV_POLL_BUDGET;
+    if (!more && !(READ_ONCE(dev->flags) & IFF_POLLED)) {
+        /* A frame that came in since the poll raised no interrupt: irq_on looks once more. */
+        more = dev->ops->irq_on(dev);
+        if (more)
+            dev->ops->irq_off(dev);
+    }
+    poll_leave(dev);
+    return more;
+}
+
+static void poll_thread(void *argument)
+{
+    struct netdev *dev = argument;
+    for (;;) {
+        poll_wait(dev);
+        while (netdev_poll_round(dev))
+            thread_yield(); /* a flood of frames must not keep the hart from who reads them */
+    }
+}
+
+static void poll_thread_wake(struct netdev *dev)
+{
+    spinlock_acquire(&dev->lock);
+    dev->scheduled = true;
+    waitq_wake(&dev->poll_wait);
+    spinlock_release(&dev->lock);
+}
+
+void netdev_schedule(struct netdev *dev)
+{
+    dev->ops->irq_off(dev);
+    dev->counters.interrupts++;
+    poll_thread_wake(dev);
+}
+
+/* --- The table --- */
+
+/* Gives the device the next index. */
+static int table_enter(struct netdev *dev)
+{
+    int result = -ENOSPC;
+    spinlock_acquire(&table.lock);
+    if (table.count < NETDEV_MAX) {
+        table.devices[table.count] = dev;
+        dev->index = table.count + 1;
+        /* Readers take no lock: the entry is there before the count says so. */
+        __atomic_store_n(&table.count, dev->index, __ATOMIC_RELEASE);
+        result = 0;
+    }
+    spinlock_release(&table.lock);
+    return result;
+}
+
+int netdev_register(struct netdev *dev)
+{
+    spinlock_init(&dev->lock, dev->name);
+    waitq_init(&dev->poll_wait, &dev->lock);
+    list_init(&dev->tx_waiting);
+    dev->tx_waiting_count = 0;
+    dev->scheduled = dev->polling = false;
+    dev->flags &= (uint16_t)~IFF_UP;
+    if (!(dev->flags & IFF_LOOPBACK))
+        dev->flags |= IFF_BROADCAST | IFF_MULTICAST;
+    /* The thread sleeps until netdev_up(), so it may start before the device is in the table; the
+     * other way round a device without a thread would have to be taken out again. */
+    if (__atomic_load_n(&table.count, __ATOMIC_ACQUIRE) == NETDEV_MAX)
+        return -ENOSPC;
+    if (!kthread_create(dev->name, poll_thread, dev))
+        return -ENOMEM;
+    return table_enter(dev);
+}
+
+struct netdev *netdev_get(int index)
+{
+    if (index < 1 || index > __atomic_load_n(&table.count, __ATOMIC_ACQUIRE))
+        return NULL;
+    return table.devices[index - 1];
+}
+
+struct netdev *netdev_find(const char *name)
+{
+    struct netdev *dev = NULL;
+    for (int i = 1; (dev = netdev_get(i)) != NULL; i++) {
+        if (strcmp(dev->name, name) == 0)
+            break;
+    }
+    return dev;
+}
+
+/* --- Administrative state --- */
+
+static void flags_change(struct netdev *dev, uint16_t clear, uint16_t set)
+{
+    spinlock_acquire(&dev->lock);
+    dev->flags = (uint16_t)((dev->flags & ~clear) | set);
+    spinlock_release(&dev->lock);
+}
+
+/* Tells the others on the wire where our address is, now that they can hear it (RFC 5227, 2.3). */
+static void announce(struct netdev *dev)
+{
+    if (!(dev->flags & IFF_LOOPBACK) && netdev_is_running(dev) && ip_address(dev) != 0)
+        arp_announce(dev, ip_address(dev));
+}
+
+static int up(struct netdev *dev)
+{
+    if (dev->flags & IFF_UP)
+        return 0;
+    if (dev->broken)
+        return -EIO;
+    int result = dev->ops->open(dev);
+    if (result < 0)
+        return result;
+    flags_change(dev, 0, IFF_UP);
+    poll_thread_wake(dev); /* its first round turns the interrupt on */
+    announce(dev);
+    return 0;
+}
+
+int netdev_up(struct netdev *dev)
+{
+    sleeplock_acquire(&table.admin_lock);
+    int result = up(dev);
+    sleeplock_release(&table.admin_lock);
+    return result;
+}
+
+static void down(struct netdev *dev)
+{
+    spinlock_acquire(&dev->lock);
+    dev->flags &= (uint16_t)~IFF_UP;
+    while (dev->polling)
+        waitq_sleep_uninterruptible(&dev->poll_wait, NEVER);
+    spinlock_release(&dev->lock);
+    dev->ops->stop(dev);
+    arp_flush(dev);
+}
+
+int netdev_down(struct netdev *dev)
+{
+    sleeplock_acquire(&table.admin_lock);
+    if (dev->flags & IFF_UP)
+        down(dev);
+    sleeplock_release(&table.admin_lock);
+    return 0;
+}
+
+int netdev_set_polled(struct netdev *dev, bool polled)
+{
+    flags_change(dev, IFF_POLLED, polled ? IFF_POLLED : 0);
+    /* The poll thread leaves the interrupt as it finds it in polled mode, and turns it on
+     * otherwise. */
+    if (polled && (READ_ONCE(dev->flags) & IFF_UP))
+        dev->ops->irq_off(dev);
+    poll_thread_wake(dev);
+    return 0;
+}
+
+int netdev_set_mtu(struct netdev *dev, unsigned mtu)
+{
+    if (mtu < MTU_MIN || mtu > dev->mtu_max)
+        return -EINVAL;
+    WRITE_ONCE(dev->mtu, (uint16_t)mtu);
+    return 0;
+}
+
+void netdev_set_link(struct netdev *dev, bool link_up)
+{
+    if (READ_ONCE(dev->link_up) == link_up)
+        return;
+    WRITE_ONCE(dev->link_up, link_up);
+    kprintf("%s: link %s\n", dev->name, link_up ? "up" : "down");
+    announce(dev);
+}
+
+/* --- Frames --- */
+
+void netdev_input(struct netdev *dev, struct mbuf *m)
+{
+    dev->counters.rx_packets++;
+    dev->counters.rx_bytes += m->length;
+    m->dev = dev;
+    if (m->owner != MBUF_STACK)
+        mbuf_set_owner(m, MBUF_STACK);
+    if (dev->flags & IFF_LOOPBACK) {
+        m->flags |= MBUF_LOOPBACK;
+        ip_input(dev, m);
+    } else {
+        ether_input(dev, m);
+    }
+}
+
+int netdev_transmit(struct netdev *dev, struct mbuf *m)
+{
+    if (!netdev_is_running(dev)) {
+        __atomic_fetch_add(&dev->counters.tx_down, 1, __ATOMIC_RELAXED);
+        mbuf_free(m);
+        return -ENETDOWN;
+    }
+    m->dev = dev;
+    return dev->ops->transmit(dev, m, false);
+}
+
+int netdev_tx_defer(struct netdev *dev, struct mbuf *m)
+{
+    if (dev->tx_waiting_count >= NETDEV_TX_DEFER_MAX) {
+        dev->counters.tx_ring_full++;
+        mbuf_free(m);
+        return -ENOBUFS;
+    }
+    dev->counters.tx_deferred++;
+    dev->tx_waiting_count++;
+    mbuf_set_owner(m, MBUF_DEV_QUEUE);
+    list_push_back(&dev->tx_waiting, &m->node);
+    return 0;
+}
+
+struct mbuf *netdev_tx_resume(struct netdev *dev)
+{
+    struct list_node *node = list_pop_front(&dev->tx_waiting);
+    if (!node)
+        return NULL;
+    dev->tx_waiting_count--;
+    struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+    mbuf_set_owner(m, MBUF_STACK);
+    return m;
+}

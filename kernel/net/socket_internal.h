@@ -1,0 +1,98 @@
+/* What the parts of the socket layer share; nobody else includes this.
+ *
+ *   socket.c          creation and end of a socket, its file operations, names: bind, connect,
+ * shutdown socket_table.c    which socket a datagram or an ICMP error belongs to; ports socket_io.c
+ * sendto, recvfrom, the receive queue, poll socket_options.c  setsockopt, getsockopt
+ *
+ * Locks. The port table has one lock, each socket another; order: table, then socket. The names of
+ * a socket (local, peer) are written with both held, so either is enough to read them: the lookup
+ * holds the table's lock only, sendto the socket's only. No lock is held while data is copied from
+ * or to a user, nor while a datagram goes down the stack.
+ *
+ * Lifetime. A socket with a port stands in the table. A delivery finds it there under the table's
+ * lock and takes the socket's lock before it lets go of the table's; close first takes the socket
+ * out of the table and then acquires its lock once. So whoever had found it is done before it is
+ * freed, and no reference count is needed.
+ */
+#ifndef NET_SOCKET_INTERNAL_H
+#define NET_SOCKET_INTERNAL_H
+
+#include "lib/list.h"
+#include "lib/types.h"
+#include "net/mbuf.h"
+#include "net/socket.h"
+#include "proc/spinlock.h"
+#include "proc/waitq.h"
+
+#define SOCKET_MAX 256
+
+/* A queued datagram keeps a whole mbuf, that is a page, whatever its length: that is what SO_RCVBUF
+ * counts, so the bytes it promises are bytes of memory. The default keeps 64 datagrams of any size.
+ */
+#define SOCKET_DATAGRAM_COST    4096u
+#define SOCKET_CAPACITY_MIN     SOCKET_DATAGRAM_COST
+#define SOCKET_CAPACITY_DEFAULT (64 * SOCKET_DATAGRAM_COST)
+#define SOCKET_CAPACITY_MAX     (256 * SOCKET_DATAGRAM_COST)
+
+struct socket {
+    struct spinlock lock;
+    int protocol; /* [I] IPPROTO_UDP or IPPROTO_ICMP */
+
+    /* Names: [table lock and lock] to write, either to read. Port 0: not bound yet, not in the
+     * table. */
+    struct list_node table_node; /* [table lock] */
+    be32_t bound_address;        /* as bind() gave it; 0: any of ours */
+    be32_t local_address;        /* the same, or what connect() has chosen */
+    be16_t local_port;           /* of an ICMP socket: the identifier of its echo requests */
+    be32_t peer_address;
+    be16_t peer_port; /* of an ICMP socket: 0 */
+    bool connected;
+    bool reuse_address; /* others with the same mark may share the port; read without a lock */
+
+    struct list queue;    /* [lock] of mbufs, oldest first */
+    unsigned queued;      /* [lock] how many */
+    unsigned capacity;    /* [lock] bytes, see SOCKET_DATAGRAM_COST */
+    uint64_t dropped;     /* [lock] for want of room */
+    int error;            /* [lock] positive errno that an ICMP error has left, 0: none */
+    bool shut_read;       /* [lock] */
+    bool shut_write;      /* [lock] */
+    struct waitq changed; /* [lock] woken when a datagram, an error or a shutdown came */
+
+    /* Options: [lock] */
+    bool broadcast_allowed;
+    uint8_t ttl;
+    uint8_t tos;
+    unsigned send_capacity;
+    uint64_t receive_timeout; /* ns, 0: none */
+    uint64_t send_timeout;    /* ns, 0: none */
+};
+
+/* Checks a caller's address: 0, -EINVAL (too short), -EAFNOSUPPORT. */
+int socket_address_check(const struct sockaddr *address, socklen_t length, struct sockaddr_in *out);
+/* Gives the socket an ephemeral port if it has none. 0 or -EADDRINUSE. No lock held. */
+int socket_ensure_port(struct socket *socket);
+
+/* --- socket_table.c; no lock held on entry --- */
+void socket_table_init(void);
+/* Gives the socket a port (0: a free ephemeral one) and enters it. 0, -EINVAL (has one),
+ * -EADDRINUSE. */
+int socket_table_bind(struct socket *socket, be32_t address, be16_t port);
+/* Sets (or with NULL dissolves) the association with a peer; needs a port. */
+void socket_table_connect(struct socket *socket, be32_t local, const struct sockaddr_in *peer);
+/* When it returns, no delivery knows the socket any more. */
+void socket_table_remove(struct socket *socket);
+
+/* --- socket_io.c --- */
+/* Lock held. Takes m: queues it and wakes readers, or drops and counts it. */
+void socket_queue_add(struct socket *socket, struct mbuf *m);
+void socket_queue_flush(struct socket *socket); /* no lock held */
+/* Lock held. The pending error (positive, 0: none), which is thereby reported. */
+int socket_take_error(struct socket *socket);
+/* A mbuf of its own with the same payload and addresses, owned by `owner`; NULL: the pool is empty.
+ */
+struct mbuf *socket_datagram_copy(const struct mbuf *m, enum mbuf_owner owner);
+int socket_poll(struct socket *socket, struct waiter *waiter);
+/* Payload length of the datagram that would be read next; 0: none. */
+unsigned socket_next_length(struct socket *socket);
+
+#endif

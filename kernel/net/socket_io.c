@@ -1,0 +1,327 @@
+/* Datagrams in and out of a socket.
+ *
+ * Sending: the names and options are read once under the socket's lock, then, without a lock, the
+ * way is found, the payload copied from the user, and the datagram passed down. Receiving: a
+ * datagram is taken off the queue under the lock and copied to the user without it, so two readers
+ * never see the same one.
+ *
+ * The queue is bounded twice: by the socket's own capacity, and by the share of the mbuf pool that
+ * all sockets together may hold. The rest stays for the devices, so sockets that nobody reads
+ * cannot stop the machine's reception and sending.
+ */
+#include "net/socket_internal.h"
+
+#include "abi/errno.h"
+#include "lib/byteorder.h"
+#include "lib/string.h"
+#include "net/counters.h"
+#include "net/net.h"
+#include "net/wire.h"
+#include "proc/clock.h"
+
+#define IP_HEADER_LENGTH  20u /* rvnet sends no options */
+#define UDP_HEADER_LENGTH 8u
+
+/* --- Sending --- */
+
+/* What sendto needs to know of the socket, read in one go. */
+struct send_order {
+    struct ip_send ip;
+    be16_t source_port;
+    be16_t destination_port;
+    bool broadcast_allowed;
+};
+
+/* Where the datagram goes: `to` if given, also on a connected socket, else the peer. Lock held. */
+static int order_address(const struct socket *socket, const struct sockaddr_in *to,
+                         struct send_order *order)
+{
+    if (!to && !socket->connected)
+        return -EDESTADDRREQ;
+    order->ip.destination = to ? to->sin_addr.s_addr : socket->peer_address;
+    order->destination_port = to ? to->sin_port : socket->peer_port;
+    order->ip.source = to ? socket->bound_address : socket->local_address;
+    if (socket->protocol == IPPROTO_UDP && order->destination_port == 0)
+        return -EINVAL;
+    return 0;
+}
+
+/* A pending error and a shutdown are reported before anything else is looked at. */
+static int order_take(struct socket *socket, const struct sockaddr_in *to, struct send_order *order)
+{
+    spinlock_acquire(&socket->lock);
+    int result = -socket_take_error(socket);
+    if (result == 0 && socket->shut_write)
+        result = -EPIPE;
+    if (result == 0)
+        result = order_address(socket, to, order);
+    order->ip.protocol = (uint8_t)socket->protocol;
+    order->ip.ttl = socket->ttl;
+    order->ip.tos = socket->tos;
+    order->source_port = socket->local_port;
+    order->broadcast_allowed = socket->broadcast_allowed;
+    spinlock_release(&socket->lock);
+    return result;
+}
+
+/* The user's bytes in an mbuf of their own. What does not fit the device in one piece is refused,
+ * since rvnet does not fragment; that covers UDP's own limit of 65507 as well. */
+static int payload_take(struct uio *uio, const struct send_order *order,
+                        const struct ip_destination *way, struct mbuf **out)
+{
+    size_t headers = sizeof(struct ip_header);
+    if (order->ip.protocol == IPPROTO_UDP)
+        headers += sizeof(struct udp_header);
+    if (uio->remaining > UINT16_MAX || uio->remaining + headers > way->dev->mtu)
+        return -EMSGSIZE;
+    struct mbuf *m = mbuf_alloc(MBUF_STACK);
+    if (!m)
+        return -ENOBUFS;
+    int result = -EMSGSIZE;
+    size_t n = uio->remaining;
+    if (n <= mbuf_tailroom(m))
+        result = uio_get(uio, mbuf_append(m, (uint32_t)n), n);
+    if (result < 0)
+        mbuf_free(m);
+    *out = m;
+    return result;
+}
+
+/* The user writes an echo request; its identifier and checksum are the kernel's (RFC 792), so that
+ * replies find their way back and no program can send for another. */
+static int ping_output(struct mbuf *m, const struct send_order *order,
+                       const struct ip_destination *way)
+{
+    struct icmp_header *header = (struct icmp_header *)m->data;
+    if (m->length < sizeof(*header) || header->type != ICMP_ECHO_REQUEST || header->code != 0) {
+        mbuf_free(m);
+        return -EINVAL;
+    }
+    header->echo.identifier = order->source_port;
+    header->checksum = 0;
+    header->checksum = checksum_finish(checksum_add(0, m->data, m->length));
+    return ip_output(m, &order->ip, way);
+}
+
+ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
+                      socklen_t length)
+{
+    if (flags & ~MSG_DONTWAIT)
+        return -EOPNOTSUPP;
+    struct sockaddr_in address;
+    int result = to ? socket_address_check(to, length, &address) : 0;
+    if (result < 0)
+        return result;
+    struct send_order order;
+    result = order_take(socket, to ? &address : NULL, &order);
+    if (result == 0 && order.source_port == 0) {
+        result = socket_ensure_port(socket);
+        if (result == 0)
+            result = order_take(socket, to ? &address : NULL, &order);
+    }
+    if (result < 0)
+        return result;
+
+    struct ip_destination way;
+    result = ip_route(order.ip.source, order.ip.destination, &way);
+    if (result < 0)
+        return result;
+    if (way.broadcast && !order.broadcast_allowed)
+        return -EACCES;
+    size_t n = uio->remaining;
+    struct mbuf *m;
+    result = payload_take(uio, &order, &way, &m);
+    if (result < 0)
+        return result;
+    if (socket->protocol == IPPROTO_ICMP)
+        result = ping_output(m, &order, &way);
+    else
+        result = udp_output(m, &order.ip, &way, order.source_port, order.destination_port);
+    return result < 0 ? result : (ssize_t)n;
+}
+
+/* --- The receive queue --- */
+
+struct mbuf *socket_datagram_copy(const struct mbuf *m, enum mbuf_owner owner)
+{
+    struct mbuf *copy = mbuf_alloc(owner);
+    if (!copy || m->length > mbuf_tailroom(copy)) {
+        mbuf_free(copy);
+        return NULL;
+    }
+    memcpy(mbuf_append(copy, m->length), m->data, m->length);
+    copy->dev = m->dev;
+    copy->source = m->source;
+    copy->source_port = m->source_port;
+    copy->destination = m->destination;
+    return copy;
+}
+
+/* May one more datagram wait here? Lock held. Counts the reason if not. */
+static bool queue_has_room(struct socket *socket)
+{
+    if (socket->shut_read) {
+        net_count(NET_socket_shut_down);
+        return false;
+    }
+    if ((socket->queued + 1) * SOCKET_DATAGRAM_COST > socket->capacity) {
+        net_count(NET_socket_queue_full);
+        socket->dropped++;
+        return false;
+    }
+    if (mbuf_count(MBUF_SOCKET) >= mbuf_total() / 2) {
+        net_count(NET_socket_share_full);
+        socket->dropped++;
+        return false;
+    }
+    return true;
+}
+
+void socket_queue_add(struct socket *socket, struct mbuf *m)
+{
+    if (!queue_has_room(socket)) {
+        mbuf_free(m);
+        return;
+    }
+    mbuf_set_owner(m, MBUF_SOCKET);
+    list_push_back(&socket->queue, &m->node);
+    socket->queued++;
+    net_count(NET_socket_queued);
+    waitq_wake(&socket->changed);
+}
+
+void socket_queue_flush(struct socket *socket)
+{
+    struct list unread;
+    list_init(&unread);
+    spinlock_acquire(&socket->lock);
+    list_splice_back(&unread, &socket->queue);
+    for (; socket->queued > 0; socket->queued--)
+        net_count(NET_socket_unread);
+    spinlock_release(&socket->lock);
+    mbuf_free_all(&unread);
+}
+
+/* --- Receiving --- */
+
+int socket_take_error(struct socket *socket)
+{
+    int error = socket->error;
+    socket->error = 0;
+    return error;
+}
+
+/* Sleeps until there is something to report. Lock held. 0: a datagram, or the end after a shutdown.
+ */
+static int queue_wait(struct socket *socket, bool nonblocking)
+{
+    uint64_t deadline = socket->receive_timeout ? clock_ns() + socket->receive_timeout : NEVER;
+    int slept = 0;
+    for (;;) {
+        int error = socket_take_error(socket);
+        if (error)
+            return -error;
+        if (socket->queued > 0 || socket->shut_read)
+            return 0;
+        if (nonblocking || slept == -ETIMEDOUT)
+            return -EAGAIN;
+        if (slept == -EINTR)
+            return slept;
+        slept = waitq_sleep(&socket->changed, deadline);
+    }
+}
+
+/* Lock held. The oldest datagram, off the queue; NULL: none, the socket is shut down. */
+static struct mbuf *queue_pop(struct socket *socket)
+{
+    struct list_node *node = list_pop_front(&socket->queue);
+    if (!node)
+        return NULL;
+    socket->queued--;
+    struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+    mbuf_set_owner(m, MBUF_STACK);
+    return m;
+}
+
+/* Lock held. A private copy of the oldest datagram, which stays where it is: another reader may
+ * take the original at any time, and copying to the user needs the lock released. A copy under the
+ * lock costs the rare peek one memcpy; every other scheme costs each reader a check. */
+static int queue_peek(struct socket *socket, struct mbuf **out)
+{
+    struct list_node *node = list_front(&socket->queue);
+    *out = NULL;
+    if (!node)
+        return 0;
+    *out = socket_datagram_copy(LIST_ENTRY(node, struct mbuf, node), MBUF_STACK);
+    return *out ? 0 : -ENOBUFS;
+}
+
+/* Waits for a datagram and makes it the caller's: *out, NULL at the end after a shutdown. */
+static int datagram_take(struct socket *socket, bool peek, bool nonblocking, struct mbuf **out)
+{
+    spinlock_acquire(&socket->lock);
+    int result = queue_wait(socket, nonblocking);
+    if (result == 0 && peek)
+        result = queue_peek(socket, out);
+    else if (result == 0)
+        *out = queue_pop(socket);
+    spinlock_release(&socket->lock);
+    return result;
+}
+
+ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
+                        struct sockaddr_in *from)
+{
+    if (flags & ~(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT))
+        return -EOPNOTSUPP;
+    struct mbuf *m = NULL;
+    bool peek = (flags & MSG_PEEK) != 0;
+    int result = datagram_take(socket, peek, nonblocking || (flags & MSG_DONTWAIT), &m);
+    if (result < 0)
+        return result;
+    if (from)
+        *from = (struct sockaddr_in){0};
+    if (!m)
+        return 0;
+
+    size_t length = m->length, copied = MIN(length, uio->remaining);
+    if (from)
+        *from = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = m->source_port, .sin_addr = {m->source}};
+    result = uio_put(uio, m->data, copied);
+    mbuf_free(m);
+    if (!peek)
+        net_count(result < 0 ? NET_socket_bad_buffer : NET_socket_read);
+    if (result < 0)
+        return result;
+    return (ssize_t)(flags & MSG_TRUNC ? length : copied);
+}
+
+/* --- Asking --- */
+
+/* Sending never waits, so a socket is always ready for it. A socket shut down on both sides hangs
+ * up. */
+int socket_poll(struct socket *socket, struct waiter *waiter)
+{
+    int ready = POLLOUT;
+    spinlock_acquire(&socket->lock);
+    if (waiter)
+        waiter_add(&socket->changed, waiter);
+    if (socket->queued > 0 || socket->shut_read)
+        ready |= POLLIN;
+    if (socket->error)
+        ready |= POLLERR;
+    if (socket->shut_read && socket->shut_write)
+        ready |= POLLHUP;
+    spinlock_release(&socket->lock);
+    return ready;
+}
+
+unsigned socket_next_length(struct socket *socket)
+{
+    spinlock_acquire(&socket->lock);
+    struct list_node *node = list_front(&socket->queue);
+    unsigned length = node ? LIST_ENTRY(node, struct mbuf, node)->length : 0;
+    spinlock_release(&socket->lock);
+    return length;
+}
