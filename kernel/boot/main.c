@@ -9,6 +9,7 @@
 #include "dev/memory.h"
 #include "fs/file.h"
 #include "fs/fs.h"
+#include "fs/pipe.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/kalloc.h"
@@ -116,6 +117,7 @@ static void boot(uintptr_t device_tree)
 
     /* Files before drivers, which register device nodes; the stack before network drivers, which register devices. */
     file_init();
+    pipe_init();
     memory_devices_init();
     int error = console_attach();
     if (error)

@@ -44,13 +44,15 @@ static ssize_t inode_file_write_piece(struct file *file, struct uio *uio)
 
 static ssize_t inode_file_write(struct file *file, struct uio *uio)
 {
-    ssize_t total = 0;
-    while (uio->remaining > 0) {
-        ssize_t moved = inode_file_write_piece(file, uio);
+    ssize_t total = 0, wanted, moved;
+    do {
+        wanted = (ssize_t)MIN(uio->remaining, INODE_WRITE_MAX);
+        moved = wanted > 0 ? inode_file_write_piece(file, uio) : 0;
         if (moved < 0)
             return total > 0 ? total : moved;
         total += moved;
-    }
+        /* A piece that came out short met an error: the caller sees it with the next write. */
+    } while (moved == wanted && uio->remaining > 0);
     return total;
 }
 

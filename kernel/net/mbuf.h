@@ -49,7 +49,8 @@ struct mbuf {
     be32_t source;         /* in a socket's queue: where it came from */
     be32_t destination;    /* and to which of our addresses it went */
     be16_t source_port;
-    uint8_t buffer[];      /* the rest of the page */
+    /* The rest of the page. Aligned, so that a payload put in by a user lies as it does in most user buffers. */
+    uint8_t buffer[] __attribute__((aligned(8)));
 };
 
 /* Takes `count` pages for good. 0 or -ENOMEM. Called once, at boot. */
@@ -65,7 +66,10 @@ void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner);
 /* Makes a mbuf as new (data, length, flags, owner kept), to be posted or filled again. */
 void mbuf_reset(struct mbuf *m);
 
-/* Grow or shrink at the front and at the end. There must be room (assert): who calls them has checked. */
+/* All frames and headers begin at even addresses, which net/wire.h builds on: so a driver that places a received
+ * frame, and whoever pushes or pulls a header, moves the front by an even number.
+ *
+ * Grow or shrink at the front and at the end. There must be room (assert): who calls them has checked. */
 void *mbuf_push(struct mbuf *m, uint32_t n);   /* n more bytes in front; returns the new data */
 void *mbuf_pull(struct mbuf *m, uint32_t n);   /* n bytes fewer in front; returns the new data */
 void *mbuf_append(struct mbuf *m, uint32_t n); /* n more bytes at the end; returns their start */

@@ -1,0 +1,30 @@
+/* <sys/socket.h>: datagram sockets. */
+#ifndef USER_SYS_SOCKET_H
+#define USER_SYS_SOCKET_H
+
+#include "abi/socket.h"
+#include <sys/types.h>
+
+/* Room for every kind of address, aligned for all of them. */
+struct sockaddr_storage {
+    sa_family_t ss_family;
+    char ss_padding[118];
+    uint64_t ss_alignment;
+};
+
+int socket(int domain, int type, int protocol);
+int bind(int fd, const struct sockaddr *address, socklen_t length);
+int connect(int fd, const struct sockaddr *address, socklen_t length);
+ssize_t send(int fd, const void *from, size_t n, int flags);
+ssize_t sendto(int fd, const void *from, size_t n, int flags, const struct sockaddr *to,
+               socklen_t length);
+ssize_t recv(int fd, void *to, size_t n, int flags);
+ssize_t recvfrom(int fd, void *restrict to, size_t n, int flags, struct sockaddr *restrict from,
+                 socklen_t *restrict length);
+int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
+int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
+int shutdown(int fd, int how);
+int setsockopt(int fd, int level, int option, const void *value, socklen_t length);
+int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict length);
+
+#endif

@@ -1,0 +1,162 @@
+/* Files and directories: what POSIX builds on the system calls for them. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int creat(const char *path, mode_t mode) { return open(path, O_WRONLY | O_CREAT | O_TRUNC, mode); }
+
+/* Closes without touching errno, which tells why the caller gives up. */
+static void close_quietly(int fd)
+{
+    int saved = errno;
+    close(fd);
+    errno = saved;
+}
+
+int stat(const char *restrict path, struct stat *restrict info)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK);
+
+    if (fd < 0)
+        return -1;
+    int result = fstat(fd, info);
+    close_quietly(fd);
+    return result;
+}
+
+/* The kernel's unlink() removes empty directories too, so only the check for another kind of file
+ * is missing. */
+int rmdir(const char *path)
+{
+    struct stat info;
+
+    if (stat(path, &info))
+        return -1;
+    if (!S_ISDIR(info.st_mode)) {
+        errno = ENOTDIR;
+        return -1;
+    }
+    return unlink(path);
+}
+
+struct directory_stream {
+    int fd;
+    int count, next; /* entries in the buffer, and which one comes next */
+    struct dirent entries[16];
+};
+
+DIR *opendir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return NULL;
+
+    DIR *directory = malloc(sizeof *directory);
+    if (!directory) {
+        close_quietly(fd);
+        return NULL;
+    }
+    directory->fd = fd;
+    directory->count = directory->next = 0;
+    return directory;
+}
+
+struct dirent *readdir(DIR *directory)
+{
+    if (directory->next == directory->count) {
+        ssize_t n = read(directory->fd, directory->entries, sizeof directory->entries);
+        if (n < (ssize_t)sizeof(struct dirent))
+            return NULL;
+        directory->count = (int)((size_t)n / sizeof(struct dirent));
+        directory->next = 0;
+    }
+    return &directory->entries[directory->next++];
+}
+
+int closedir(DIR *directory)
+{
+    int result = close(directory->fd);
+    free(directory);
+    return result;
+}
+
+/* select() asks poll() about every descriptor that is in one of the sets. */
+
+static int timeout_in_ms(const struct timeval *timeout)
+{
+    if (!timeout)
+        return -1;
+    int64_t ms = timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000;
+    return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+static uint64_t set_bits(const fd_set *set) { return set ? set->bits : 0; }
+
+static nfds_t select_collect(int count, const fd_set *sets[3], struct pollfd *fds)
+{
+    nfds_t n = 0;
+
+    for (int fd = 0; fd < count && fd < FD_SETSIZE; fd++) {
+        uint64_t bit = 1ull << fd;
+        bool in[3] = {set_bits(sets[0]) & bit, set_bits(sets[1]) & bit, set_bits(sets[2]) & bit};
+        if (in[0] || in[1] || in[2])
+            fds[n++] = (struct pollfd){
+                .fd = fd, .events = (int16_t)((in[0] ? POLLIN : 0) | (in[1] ? POLLOUT : 0))};
+    }
+    return n;
+}
+
+/* Leaves in the set what is ready; an error makes a descriptor ready for all, since the next call
+ * will not wait. Returns how many are. */
+static int select_report(fd_set *set, int events, const struct pollfd *fds, nfds_t n)
+{
+    uint64_t asked = set_bits(set), ready = 0;
+    int count = 0;
+
+    for (nfds_t i = 0; i < n; i++) {
+        uint64_t bit = 1ull << fds[i].fd;
+        if (asked & bit && fds[i].revents & events) {
+            ready |= bit;
+            count++;
+        }
+    }
+    if (set)
+        set->bits = ready;
+    return count;
+}
+
+int select(int count, fd_set *restrict readable, fd_set *restrict writable, fd_set *restrict failed,
+           struct timeval *restrict timeout)
+{
+    struct pollfd fds[FD_SETSIZE];
+    nfds_t n = select_collect(count, (const fd_set *[]){readable, writable, failed}, fds);
+    int result = poll(fds, n, timeout_in_ms(timeout));
+
+    if (result < 0)
+        return -1;
+    for (nfds_t i = 0; i < n; i++) {
+        if (fds[i].revents & POLLNVAL) {
+            errno = EBADF;
+            return -1;
+        }
+    }
+    return select_report(readable, POLLIN | POLLERR | POLLHUP, fds, n) +
+           select_report(writable, POLLOUT | POLLERR, fds, n) +
+           select_report(failed, POLLERR, fds, n);
+}
+
+ssize_t send(int fd, const void *from, size_t n, int flags)
+{
+    return sendto(fd, from, n, flags, NULL, 0);
+}
+
+ssize_t recv(int fd, void *to, size_t n, int flags)
+{
+    return recvfrom(fd, to, n, flags, NULL, NULL);
+}

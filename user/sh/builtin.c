@@ -1,0 +1,75 @@
+/* The commands that the shell carries out itself, because they change the shell. */
+#include "sh.h"
+
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int builtin_cd(char **words)
+{
+    const char *directory = words[1] ? words[1] : "/";
+
+    if (words[1] && words[2]) {
+        warnx("usage: cd [DIRECTORY]");
+        return 2;
+    }
+    if (chdir(directory) == 0)
+        return 0;
+    warn("%s", directory);
+    return 1;
+}
+
+static int builtin_exit(char **words) { exit(words[1] ? atoi(words[1]) & 0xff : last_status); }
+
+/* wait [PID]: for one child, or for all. The status is that of the child, or 0. */
+static int builtin_wait(char **words)
+{
+    pid_t pid = words[1] ? atoi(words[1]) : -1;
+    int status = 0;
+
+    for (;;) {
+        pid_t ended = waitpid(pid, &status, 0);
+        if (ended < 0 && pid < 0)
+            return 0; /* none is left */
+        if (ended < 0) {
+            warn("wait %d", pid);
+            return 127;
+        }
+        if (ended == pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+}
+
+static int builtin_true(char **words)
+{
+    (void)words;
+    return 0;
+}
+
+static int builtin_false(char **words)
+{
+    (void)words;
+    return 1;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(char **words);
+} builtins[] = {
+    {"cd", builtin_cd},     {"exit", builtin_exit},   {"wait", builtin_wait},
+    {"true", builtin_true}, {"false", builtin_false},
+};
+
+bool builtin_run(char **words, int *status)
+{
+    for (size_t i = 0; i < sizeof builtins / sizeof builtins[0]; i++) {
+        if (strcmp(words[0], builtins[i].name) == 0) {
+            *status = builtins[i].run(words);
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,307 @@
+/* How the shell runs what it has parsed.
+ *
+ * Jobs and ^C. In an interactive shell each pipeline is a process group of its own; while the shell
+ * waits for one, that is the console's foreground group, which ^C kills. Afterwards the shell sets
+ * the foreground group to 0 (nobody), since it could not survive being in it. Shells that are not
+ * interactive, subshells among them, leave groups alone, so that all they start belongs to the job
+ * they are themselves.
+ */
+#include "sh.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STATUS_NOT_FOUND      127
+#define STATUS_NOT_EXECUTABLE 126
+#define STATUS_SIGNAL         128 /* + its number */
+#define COMMANDS_MAX          64  /* of one pipeline */
+#define WORDS_MAX             256 /* of one command */
+
+static void run_node_in_child(const struct node *command) __attribute__((noreturn));
+
+static pid_t fork_checked(void)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid < 0)
+        warn("fork");
+    return pid;
+}
+
+/* An exit status for $?, with a message for what a user should know. */
+static int status_read(pid_t pid, int status)
+{
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    if (WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGPIPE)
+        warnx("process %d was ended by signal %d", pid, WTERMSIG(status));
+    return STATUS_SIGNAL + WTERMSIG(status);
+}
+
+static bool redirect_one(const struct redirection *redirection)
+{
+    static const int flags[] = {
+        [TOKEN_INPUT] = O_RDONLY,
+        [TOKEN_OUTPUT] = O_WRONLY | O_CREAT | O_TRUNC,
+        [TOKEN_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
+    };
+    const char *target = redirection->target;
+
+    if (redirection->kind == TOKEN_DUPLICATE) {
+        char *end;
+        long source = strtol(target, &end, 10);
+        if (end == target || *end || dup2((int)source, redirection->fd) < 0) {
+            warnx("%s: not an open descriptor", target);
+            return false;
+        }
+        return true;
+    }
+    int fd = open(target, flags[redirection->kind], 0666);
+    if (fd < 0) {
+        warn("%s", target);
+        return false;
+    }
+    if (fd != redirection->fd) {
+        dup2(fd, redirection->fd);
+        close(fd);
+    }
+    return true;
+}
+
+static bool redirect(const struct redirection *redirection)
+{
+    for (; redirection; redirection = redirection->next) {
+        if (!redirect_one(redirection))
+            return false;
+    }
+    return true;
+}
+
+/* The word with each mark replaced by the last status. */
+static char *expand(char *word)
+{
+    size_t marks = 0, used = 0;
+
+    for (const char *s = word; *s; s++)
+        marks += *s == STATUS_MARK;
+    if (marks == 0)
+        return word;
+
+    size_t size = strlen(word) + 1 + 3 * marks; /* a status has at most three digits */
+    char *result = malloc(size);
+    if (!result)
+        errx(1, "out of memory");
+    for (const char *s = word; *s; s++)
+        used += (size_t)snprintf(result + used, size - used, *s == STATUS_MARK ? "%d" : "%c",
+                                 *s == STATUS_MARK ? last_status : *s);
+    return result;
+}
+
+/* Fills `expanded` with the command's words; false if there are too many. */
+static bool expand_all(char **words, char **expanded)
+{
+    size_t n = 0;
+
+    for (; words[n]; n++) {
+        if (n == WORDS_MAX) {
+            warnx("command has too many words");
+            return false;
+        }
+        expanded[n] = expand(words[n]);
+    }
+    expanded[n] = NULL;
+    return true;
+}
+
+static void free_expanded(char **words, char **expanded)
+{
+    for (size_t n = 0; words[n]; n++) {
+        if (expanded[n] != words[n])
+            free(expanded[n]);
+    }
+}
+
+static void execute(char **words) __attribute__((noreturn));
+static void execute(char **words)
+{
+    execvp(words[0], words);
+    if (errno == ENOENT)
+        errx(STATUS_NOT_FOUND, "%s: not found", words[0]);
+    err(STATUS_NOT_EXECUTABLE, "%s", words[0]);
+}
+
+static void run_node_in_child(const struct node *command)
+{
+    char *words[WORDS_MAX + 1];
+    int status = 0;
+
+    interactive = false;
+    if (script_fd >= 0)
+        close(script_fd);
+    script_fd = -1;
+    if (!redirect(command->redirections))
+        exit(1);
+    if (command->kind == NODE_SUBSHELL) {
+        run_list(command->children);
+        exit(last_status);
+    }
+    if (!expand_all(command->words, words))
+        exit(1);
+    if (!words[0] || builtin_run(words, &status))
+        exit(status);
+    execute(words);
+}
+
+/* Puts a process into the job's group, which its first process founds. Parent and child both do it,
+ * so that it is done before either goes on. */
+static void group_join(pid_t pid, pid_t group, bool foreground)
+{
+    if (!interactive)
+        return;
+    setpgid(pid, group);
+    if (foreground)
+        tcsetpgrp(STDIN_FILENO, group ? group : getpgid(pid));
+}
+
+/* Starts one command of a pipeline between two descriptors, which it closes. */
+static pid_t pipeline_start(const struct node *command, int input, int output, int unused,
+                            pid_t group)
+{
+    pid_t pid = fork_checked();
+
+    if (pid == 0) {
+        group_join(0, group, true);
+        if (unused >= 0)
+            close(unused);
+        if (input != STDIN_FILENO) {
+            dup2(input, STDIN_FILENO);
+            close(input);
+        }
+        if (output != STDOUT_FILENO) {
+            dup2(output, STDOUT_FILENO);
+            close(output);
+        }
+        run_node_in_child(command);
+    }
+    if (pid > 0)
+        group_join(pid, group ? group : pid, true);
+    if (input != STDIN_FILENO)
+        close(input);
+    if (output != STDOUT_FILENO)
+        close(output);
+    return pid;
+}
+
+/* Waits for every process of the job; the last one's status counts. */
+static int pipeline_wait(const pid_t *pids, int count)
+{
+    int result = 1, status;
+
+    for (int i = 0; i < count; i++) {
+        if (pids[i] > 0 && waitpid(pids[i], &status, 0) == pids[i])
+            result = status_read(pids[i], status);
+        else
+            result = 1;
+    }
+    if (interactive)
+        tcsetpgrp(STDIN_FILENO, 0);
+    return result;
+}
+
+static int run_processes(const struct node *pipeline)
+{
+    pid_t pids[COMMANDS_MAX], group = 0;
+    int count = 0, input = STDIN_FILENO;
+
+    for (const struct node *command = pipeline->children; command; command = command->next) {
+        int ends[2] = {-1, STDOUT_FILENO};
+        if (count == COMMANDS_MAX || (command->next && pipe(ends))) {
+            warnx("pipeline: no more pipes");
+            if (input != STDIN_FILENO)
+                close(input);
+            break;
+        }
+        pid_t pid = pipeline_start(command, input, ends[1], ends[0], group);
+        group = group ? group : pid > 0 ? pid : 0;
+        pids[count++] = pid;
+        input = ends[0];
+    }
+    return pipeline_wait(pids, count);
+}
+
+/* A command that the shell carries out itself, if it stands alone: cd in a child would be
+ * pointless. Its redirections make files and no more, as it prints nothing. */
+static bool run_builtin(const struct node *command, int *status)
+{
+    char *words[WORDS_MAX + 1];
+
+    if (command->next || command->kind != NODE_COMMAND || !command->words[0] ||
+        command->redirections || !expand_all(command->words, words))
+        return false;
+    bool done = builtin_run(words, status);
+    free_expanded(command->words, words);
+    return done;
+}
+
+static int run_pipeline(const struct node *pipeline)
+{
+    int status;
+    return run_builtin(pipeline->children, &status) ? status : run_processes(pipeline);
+}
+
+static void run_chain(const struct node *chain)
+{
+    for (const struct node *each = chain->children; each; each = each->next) {
+        if (each->condition == RUN_ALWAYS ||
+            (each->condition == RUN_AFTER_SUCCESS) == (last_status == 0))
+            last_status = run_pipeline(each);
+    }
+}
+
+/* A background job does not read from the console: it would take lines away from the shell. */
+static void run_background(const struct node *chain)
+{
+    pid_t pid = fork_checked();
+
+    if (pid == 0) {
+        group_join(0, 0, false);
+        interactive = false;
+        int null = open("/dev/null", O_RDONLY);
+        if (null >= 0) {
+            dup2(null, STDIN_FILENO);
+            close(null);
+        }
+        run_chain(chain);
+        exit(last_status);
+    }
+    if (pid > 0 && interactive) {
+        group_join(pid, pid, false);
+        fprintf(stderr, "[%d]\n", pid);
+    }
+    last_status = pid < 0;
+}
+
+void run_list(const struct node *list)
+{
+    for (const struct node *chain = list->children; chain; chain = chain->next) {
+        if (chain->background)
+            run_background(chain);
+        else
+            run_chain(chain);
+    }
+}
+
+void jobs_reap(void)
+{
+    int status;
+
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        fprintf(stderr, "[%d] ended with status %d\n", pid, status_read(pid, status));
+}
