@@ -165,8 +165,9 @@ for name, kind in (("rv-virtq", Virtq), ("rv-virtqs", Virtqs), ("rv-mbufs", Mbuf
                    ("rv-arp", Arp), ("rv-procs", Procs), ("rv-user", User)):
     kind(name)
 
-if os.path.exists("build/gdb-target"):
-    gdb.execute(open("build/gdb-target").read().strip())
+target = os.environ.get("RVNET_GDB_TARGET", "build/gdb-target")
+if os.path.exists(target):
+    gdb.execute(open(target).read().strip())
 else:
-    print("no build/gdb-target: start `make qemu-gdb` first, or connect by hand with `target remote`")
+    print(f"no {target}: start `make qemu-gdb` first, or connect by hand with `target remote`")
 end

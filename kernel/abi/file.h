@@ -62,6 +62,7 @@ struct dirent {
 #define DEVICE_NUMBER(major, minor) ((uint32_t)(major) << 8 | (minor))
 #define DEVICE_MAJOR_CONSOLE 5 /* minor 1: /dev/console */
 #define DEVICE_MAJOR_MEMORY 1  /* minor 3: /dev/null, 5: /dev/zero */
+#define DEVICE_MAJOR_PCI 8     /* minor 0: /dev/pci; see abi/pci.h */
 
 struct pollfd {
     int fd;

@@ -5,6 +5,7 @@
 #include "abi/errno.h"
 #include "fs/buf.h"
 #include "fs/log.h"
+#include "lib/assert.h"
 
 struct bitmap {
     const char *name;
@@ -14,8 +15,6 @@ struct bitmap {
     uint32_t *hint;  /* where to look first; relaxed atomic, and only a hint */
 };
 
-static uint32_t block_hint, inode_hint;
-
 static struct bitmap block_bitmap(void)
 {
     const struct fs_layout *layout = &fs_volume.layout;
@@ -23,7 +22,7 @@ static struct bitmap block_bitmap(void)
                            .start = layout->block_map_start,
                            .first = layout->data_start,
                            .limit = layout->blocks,
-                           .hint = &block_hint};
+                           .hint = &fs_volume.block_hint};
 }
 
 static struct bitmap inode_bitmap(void)
@@ -33,7 +32,7 @@ static struct bitmap inode_bitmap(void)
                            .start = layout->inode_map_start,
                            .first = FS_ROOT_INODE,
                            .limit = layout->inodes,
-                           .hint = &inode_hint};
+                           .hint = &fs_volume.inode_hint};
 }
 
 /* Finds a zero bit in [from, end), which lie in one bitmap block; returns `end` if there is none. */
@@ -90,11 +89,8 @@ static int bitmap_alloc(const struct bitmap *map, uint32_t *item)
 static void bitmap_free(const struct bitmap *map, uint32_t item)
 {
     struct buf *buf;
-    if (item < map->first || item >= map->limit) {
-        fs_damaged("%s %u, which is to be freed, is not one of %u..%u", map->name, item, map->first,
-                   map->limit - 1);
-        return;
-    }
+    /* Numbers from the disk were checked when they were read. */
+    assert(item >= map->first && item < map->limit);
     uint32_t bit = item % FS_BITS_PER_BLOCK;
     uint8_t mask = (uint8_t)(1u << bit % 8);
     if (buf_read(map->start + item / FS_BITS_PER_BLOCK, &buf)) {

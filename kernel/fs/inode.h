@@ -33,6 +33,8 @@ struct fs_volume {
     struct inode *root;      /* [I] */
     struct sleeplock names;  /* changes of directories and link counts, one at a time */
     uint64_t damage_reports; /* relaxed atomic: calls of fs_damaged() */
+    uint32_t block_hint;     /* relaxed atomic, as the next: where to look for something free */
+    uint32_t inode_hint;
 };
 
 extern struct fs_volume fs_volume;

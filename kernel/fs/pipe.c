@@ -230,40 +230,40 @@ static const struct file_ops writer_ops = {
     .close = pipe_close_writer,
 };
 
-static struct pipe *pipe_alloc(void)
+static int pipe_alloc(struct pipe **result)
 {
     struct pipe *pipe = pool_alloc(&pipe_pool);
     if (!pipe)
-        return NULL;
+        return -ENFILE;
     pipe->ring = page_alloc();
     if (!pipe->ring) {
         pool_free(&pipe_pool, pipe);
-        return NULL;
+        return -ENOMEM;
     }
     spinlock_init(&pipe->lock, "pipe");
     waitq_init(&pipe->readable, &pipe->lock);
     waitq_init(&pipe->writable, &pipe->lock);
     pipe->reader_open = true;
     pipe->writer_open = true;
-    return pipe;
+    *result = pipe;
+    return 0;
 }
 
 int pipe_create(struct file **reader, struct file **writer)
 {
-    struct pipe *pipe = pipe_alloc();
-    if (!pipe)
-        return -ENFILE;
+    struct pipe *pipe;
+    int error = pipe_alloc(&pipe);
+    if (error)
+        return error;
     *reader = file_create(&reader_ops, pipe, O_RDONLY);
-    if (!*reader) {
-        page_free(pipe->ring);
-        pool_free(&pipe_pool, pipe);
-        return -ENFILE;
-    }
-    *writer = file_create(&writer_ops, pipe, O_WRONLY);
-    if (!*writer) {
-        pipe->writer_open = false;
+    *writer = *reader ? file_create(&writer_ops, pipe, O_WRONLY) : NULL;
+    if (*writer)
+        return 0;
+    /* Each side that has no file is closed by hand, the other one by its file. */
+    pipe_close_side(pipe, &pipe->writer_open);
+    if (*reader)
         file_release(*reader);
-        return -ENFILE;
-    }
-    return 0;
+    else
+        pipe_close_side(pipe, &pipe->reader_open);
+    return -ENFILE;
 }

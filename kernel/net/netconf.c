@@ -4,7 +4,7 @@
  *   netconf_list    interfaces, routes, ARP entries, sockets, counters as arrays
  *
  * The structures come from user programs, as kernel copies. Here their form is checked: names end
- * with a 0 and name a device, addresses are of the family they must be. Whether the values make
+ * with a 0, IP addresses say that they are. Whether the values make
  * sense is checked, and the change made, by the module that owns it (netdev, ip, arp), under its
  * locks.
  */
@@ -20,14 +20,6 @@
 /* --- Checks and conversions --- */
 
 static bool name_is_terminated(const char *name) { return strnlen(name, IFNAMSIZ) < IFNAMSIZ; }
-
-/* An empty name, where one is permitted, means: whichever fits. */
-static int name_check(const char *name)
-{
-    if (!name_is_terminated(name))
-        return -EINVAL;
-    return name[0] == '\0' || netdev_find(name) ? 0 : -ENODEV;
-}
 
 static be32_t address_get(const struct sockaddr *address)
 {
@@ -143,7 +135,7 @@ static int interface_set(struct netdev *dev, unsigned long request, const struct
     case SIOCSIFFLAGS:
         return flags_set(dev, (uint16_t)ifreq->ifr_flags);
     case SIOCSIFMTU:
-        return ifreq->ifr_mtu < 0 ? -EINVAL : netdev_set_mtu(dev, (unsigned)ifreq->ifr_mtu);
+        return netdev_set_mtu(dev, (unsigned)ifreq->ifr_mtu);
     default:
         return interface_address_set(dev, request, &ifreq->ifr_addr);
     }
@@ -166,7 +158,7 @@ static int route_check(const struct rtentry *entry)
     if (entry->rt_dst.sa_family != AF_INET || (!host && entry->rt_genmask.sa_family != AF_INET) ||
         (gateway && entry->rt_gateway.sa_family != AF_INET))
         return -EAFNOSUPPORT;
-    return name_check(entry->rt_dev);
+    return name_is_terminated(entry->rt_dev) ? 0 : -EINVAL;
 }
 
 static int route_change(unsigned long request, const struct rtentry *entry)
@@ -179,16 +171,15 @@ static int route_change(unsigned long request, const struct rtentry *entry)
 
 static int arp_change(unsigned long request, struct arpreq *entry)
 {
-    int result = name_check(entry->arp_dev);
-    if (result < 0)
-        return result;
+    if (!name_is_terminated(entry->arp_dev))
+        return -EINVAL;
     if (entry->arp_pa.sa_family != AF_INET)
         return -EAFNOSUPPORT;
     switch (request) {
     case SIOCGARP:
         return arp_entry_get(entry);
     case SIOCSARP:
-        return entry->arp_ha.sa_family == ARPHRD_ETHER ? arp_entry_set(entry) : -EINVAL;
+        return arp_entry_set(entry);
     default:
         return arp_entry_delete(entry);
     }

@@ -64,21 +64,15 @@ static int order_take(struct socket *socket, const struct sockaddr_in *to, struc
     return result;
 }
 
-/* The user's bytes in an mbuf of their own. What does not fit the device in one piece is refused,
- * since rvnet does not fragment; that covers UDP's own limit of 65507 as well. */
-static int payload_take(struct uio *uio, const struct send_order *order,
-                        const struct ip_destination *way, struct mbuf **out)
+/* The user's bytes in an mbuf of their own. How much the way takes in one piece, IP knows; what no mbuf
+ * takes, no way does. */
+static int payload_take(struct uio *uio, struct mbuf **out)
 {
-    size_t headers = sizeof(struct ip_header);
-    if (order->ip.protocol == IPPROTO_UDP)
-        headers += sizeof(struct udp_header);
-    if (uio->remaining > UINT16_MAX || uio->remaining + headers > way->dev->mtu)
-        return -EMSGSIZE;
+    size_t n = uio->remaining;
     struct mbuf *m = mbuf_alloc(MBUF_STACK);
     if (!m)
         return -ENOBUFS;
     int result = -EMSGSIZE;
-    size_t n = uio->remaining;
     if (n <= mbuf_tailroom(m))
         result = uio_get(uio, mbuf_append(m, (uint32_t)n), n);
     if (result < 0)
@@ -130,7 +124,7 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
         return -EACCES;
     size_t n = uio->remaining;
     struct mbuf *m;
-    result = payload_take(uio, &order, &way, &m);
+    result = payload_take(uio, &m);
     if (result < 0)
         return result;
     if (socket->protocol == IPPROTO_ICMP)

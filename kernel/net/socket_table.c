@@ -42,11 +42,7 @@ static struct socket *socket_of(struct list_node *node)
     return LIST_ENTRY(node, struct socket, table_node);
 }
 
-static struct list *bucket_of(int protocol, be16_t port)
-{
-    unsigned hash = ntohs(port) + (unsigned)protocol;
-    return &table.buckets[hash % TABLE_BUCKETS];
-}
+static struct list *bucket_of(be16_t port) { return &table.buckets[ntohs(port) % TABLE_BUCKETS]; }
 
 void socket_table_init(void)
 {
@@ -62,7 +58,7 @@ void socket_table_init(void)
  * association is dissolved. `share`: sockets that agree to share (SO_REUSEADDR) are no obstacle. */
 static bool port_is_taken(const struct socket *socket, be32_t address, be16_t port, bool share)
 {
-    LIST_FOR_EACH (node, bucket_of(socket->protocol, port)) {
+    LIST_FOR_EACH (node, bucket_of(port)) {
         const struct socket *other = socket_of(node);
         if (other->protocol != socket->protocol || other->local_port != port)
             continue;
@@ -105,7 +101,7 @@ int socket_table_bind(struct socket *socket, be32_t address, be16_t port)
         socket->bound_address = socket->local_address = address;
         socket->local_port = port;
         spinlock_release(&socket->lock);
-        list_push_front(bucket_of(socket->protocol, port), &socket->table_node);
+        list_push_front(bucket_of(port), &socket->table_node);
     }
     spinlock_release(&table.lock);
     return result;
@@ -154,11 +150,11 @@ static struct socket *table_find(const struct flow *flow, unsigned *matches)
     struct socket *best = NULL;
     int best_score = -1;
     *matches = 0;
-    LIST_FOR_EACH (node, bucket_of(flow->protocol, flow->local_port)) {
+    LIST_FOR_EACH (node, bucket_of(flow->local_port)) {
         struct socket *socket = socket_of(node);
         if (!socket_matches(socket, flow))
             continue;
-        int score = (socket->connected ? 2 : 0) + (socket->local_address != 0 ? 1 : 0);
+        int score = socket->connected + (socket->local_address != 0);
         if (score > best_score) {
             best_score = score;
             best = socket;
@@ -173,7 +169,7 @@ static struct socket *table_find(const struct flow *flow, unsigned *matches)
 static void deliver_copies(const struct mbuf *m, const struct flow *flow,
                            const struct socket *except)
 {
-    LIST_FOR_EACH (node, bucket_of(flow->protocol, flow->local_port)) {
+    LIST_FOR_EACH (node, bucket_of(flow->local_port)) {
         struct socket *socket = socket_of(node);
         if (socket == except || !socket_matches(socket, flow))
             continue;
@@ -217,8 +213,8 @@ bool socket_deliver_udp(struct mbuf *m, be16_t local_port)
 
 bool socket_deliver_icmp(struct mbuf *m, be16_t identifier)
 {
-    m->source_port =
-        0; /* ICMP has no ports: recvfrom shows 0, and a connected socket's peer has 0 */
+    /* ICMP has no ports: recvfrom shows 0, and 0 is what a connected socket has as its peer's. */
+    m->source_port = 0;
     struct flow flow = {IPPROTO_ICMP, m->destination, identifier, m->source, 0};
     return deliver(m, &flow);
 }

@@ -115,26 +115,30 @@ static int usage(void)
     return 255;
 }
 
-static int run_all(void)
-{
-    int failed = 0;
-    for (size_t i = 0; i < COUNT(tests); i++)
-        failed += run(&tests[i]);
-    printf("nettests: %d of %d passed\n", (int)COUNT(tests) - failed, (int)COUNT(tests));
-    return failed;
-}
-
-static int run_named(char **names, int count)
+static int names_known(char **names, int count)
 {
     for (int i = 0; i < count; i++) {
         if (!find(names[i])) {
             fprintf(stderr, "nettests: no test is called %s; nettests -l lists them\n", names[i]);
-            return 255;
+            return 0;
         }
     }
-    int failed = 0;
-    for (int i = 0; i < count; i++)
-        failed += run(find(names[i]));
+    return 1;
+}
+
+/* The number that failed, of all tests if none are named. */
+static int run_tests(char **names, int count)
+{
+    int failed = 0, wanted = count ? count : (int)COUNT(tests);
+    if (!peer_present()) {
+        fprintf(stderr,
+                "nettests: no peer: expected an answer from %s port 7000 within 3 s, got none\n",
+                inet_ntoa(peer_address.sin_addr));
+        return wanted;
+    }
+    for (int i = 0; i < wanted; i++)
+        failed += run(count ? find(names[i]) : &tests[i]);
+    printf("nettests: %d of %d passed\n", wanted - failed, wanted);
     return failed;
 }
 
@@ -155,11 +159,7 @@ int main(int argc, char **argv)
     if ((first < argc && argv[first][0] == '-') ||
         inet_pton(AF_INET, peer, &peer_address.sin_addr) != 1)
         return usage();
-    if (!peer_present()) {
-        fprintf(stderr,
-                "nettests: no peer: expected an answer from %s port 7000 within 3 s, got none\n",
-                peer);
-        return first < argc ? argc - first : (int)COUNT(tests);
-    }
-    return first < argc ? run_named(argv + first, argc - first) : run_all();
+    if (!names_known(argv + first, argc - first))
+        return 255;
+    return run_tests(argv + first, argc - first);
 }

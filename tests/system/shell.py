@@ -1,0 +1,124 @@
+"""A guest with a shell, a peer and a gateway: what the wire and console tests start from."""
+
+import re
+import secrets
+
+from harness import wire
+from harness.demo import GATEWAY_IP, GATEWAY_MAC, PEER_IP, PEER_MAC
+from harness.host import Host
+from harness.qemu import GUEST_MACS
+
+GUEST_IP = wire.ip("10.0.2.15")
+GUEST_MAC = wire.mac(GUEST_MACS[0])
+PEER, PEER_ETH = wire.ip(PEER_IP), wire.mac(PEER_MAC)
+GATEWAY, GATEWAY_ETH = wire.ip(GATEWAY_IP), wire.mac(GATEWAY_MAC)
+STRANGER, STRANGER_ETH = wire.ip("10.0.2.77"), wire.mac("52:55:0a:00:02:4d")
+CLOSED_PORT = 9999
+PROMPT = r"^\$ "
+
+
+class Shell:
+    """Commands on the guest's console. Each is followed by an echo of a random word, which tells its end; the
+    next one is typed when the prompt is there, so that the terminal's echo and the output do not mix."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.console = guest.console
+        self.console.expect(PROMPT, 30)
+
+    def run(self, command, timeout=15):
+        """The command's output as text."""
+        word = secrets.token_hex(4)
+        self.console.send(f"{command} ; echo end-{word}\n")
+        self.console.expect(f"end-{word}\n", timeout)  # the terminal's echo of what was typed
+        output = self.console.expect(rf"(?s)(.*?)^end-{word}\n", timeout).group(1)
+        self.prompt()
+        return output
+
+    def prompt(self):
+        self.console.expect(PROMPT)
+
+    def settle(self):
+        """After arbitrary input: the line that is typed is thrown away, and the prompt waited for that comes behind
+        everything."""
+        word = secrets.token_hex(4)
+        self.console.send(f"\x15echo {word}\n")
+        self.console.expect(rf"(?<!echo ){word}\n")
+        self.prompt()
+
+    def counters(self):
+        """{(group, name): value}: every counter that netstat shows."""
+        found, group = {}, ""
+        for line in self.run("netstat -ims").splitlines():
+            heading, value = re.fullmatch(r"(\S+):", line), re.match(r"  [! ] +(\d+) (\S+)", line)
+            if heading:
+                group = heading.group(1)
+            elif value:
+                found[group, value.group(2)] = int(value.group(1))
+        return found
+
+
+class Wired(Shell):
+    """A shell on a guest whose network is quiet, and the frames around it."""
+
+    def __init__(self, guest, with_hosts=True):
+        self.link = guest.links[0]
+        if with_hosts:
+            self.peer = Host(self.link, PEER_IP, PEER_MAC)
+            self.gateway = Host(self.link, GATEWAY_IP, GATEWAY_MAC, forwards=True)
+        super().__init__(guest)
+
+    def send(self, frame):
+        self.link.send(bytes(frame))
+
+    def arp_request(self, sender_ip=PEER, sender_mac=PEER_ETH, target=GUEST_IP, **fields):
+        self.send(wire.arp_frame(sender_mac, wire.BROADCAST_MAC, wire.ARP_REQUEST, sender_ip, target, **fields))
+
+    def introduce(self, ip=PEER, mac=PEER_ETH):
+        """The guest learns an address, by being asked for its own (RFC 826); waits for its answer."""
+        since = self.link.position()
+        self.arp_request(ip, mac)
+        assert self.link.wait_for(lambda f: is_arp_reply_to(f, ip), since), "expected an ARP reply, got none"
+
+    def ping(self, ip=PEER, mac=PEER_ETH):
+        """Pings the guest and waits for the reply: all that was sent before has been dealt with then.
+        Returns the reply."""
+        since, mark = self.link.position(), secrets.token_bytes(4)
+        self.send(wire.icmp_frame(mac, GUEST_MAC, ip, GUEST_IP, wire.ICMP_ECHO, 0, mark, b"fence"))
+        reply = self.link.wait_for(
+            lambda f: (m := wire.parse_icmp(f)) and m.kind == wire.ICMP_ECHO_REPLY and m.rest == mark and m, since)
+        assert reply, "expected a reply to a ping, got none within 5 s"
+        return reply
+
+    def answers(self, *frames):
+        """Sends frames and a ping behind them; returns what the guest sent until it answered the ping,
+        without that answer. Silence is an empty list, and is known without waiting."""
+        since = self.link.position()
+        for frame in frames:
+            self.send(frame)
+        reply = self.ping()
+        return [frame for frame in self.link.from_guest(since) if wire.parse_icmp(frame) != reply]
+
+    def counted(self, before, group, name):
+        return self.counters()[group, name] - before[group, name]
+
+
+def is_arp_reply_to(frame, ip):
+    packet = wire.parse_arp(frame)
+    return bool(packet and packet.operation == wire.ARP_REPLY and packet.target_ip == ip)
+
+
+def is_arp_request_for(frame, ip):
+    packet = wire.parse_arp(frame)
+    return bool(packet and packet.operation == wire.ARP_REQUEST and packet.target_ip == ip
+                and packet.sender_ip != ip)
+
+
+def udp_to_guest(payload=b"data", port=CLOSED_PORT, source=PEER, source_port=1234, destination=GUEST_IP,
+                 ethernet=GUEST_MAC, **fields):
+    return wire.udp_frame(PEER_ETH, ethernet, source, destination, source_port, port, payload, **fields)
+
+
+def icmp_to_guest(kind, code=0, rest=b"\0\1\0\2", payload=b"payload", source=PEER, destination=GUEST_IP,
+                  ethernet=GUEST_MAC, **fields):
+    return wire.icmp_frame(PEER_ETH, ethernet, source, destination, kind, code, rest, payload, **fields)

@@ -1,0 +1,164 @@
+"""Starting and stopping: harts, exit codes, and machines that lack something or are broken."""
+
+import pytest
+
+from harness.demo import PEER_IP, PEER_MAC
+from harness.evidence import BUILD
+from harness.host import Host
+from harness.qemu import disk_options
+from shell import PROMPT, Shell, Wired
+
+
+@pytest.mark.parametrize("smp", range(1, 9))
+def test_boots_on_any_number_of_harts(boot, smp):
+    guest = boot(smp=smp)
+    assert "hello from the shell" in Shell(guest).run("echo hello from the shell")
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 77, 255])
+def test_poweroff_gives_qemu_its_exit_code(boot, code):
+    guest = boot()
+    guest.console.expect(PROMPT, 30)
+    guest.console.send(f"poweroff {code}\n")
+    assert guest.wait(15) == code
+
+
+@pytest.mark.parametrize("command, code", [
+    ("echo scripted", 0), ("cat /no/such/file", 1), ("poweroff 42", 42), ("echo one ; echo two", 0)])
+def test_scripted_run_ends_with_its_commands_code(boot, command, code):
+    guest = boot(run=command)
+    assert guest.wait(30) == code
+
+
+def test_scripted_run_of_a_missing_program_fails(boot):
+    guest = boot(run="no-such-program")
+    assert guest.wait(30) not in (0, 255)
+    assert "no-such-program" in guest.console.text
+
+
+def test_version_1_device_names_the_flag_and_the_boot_goes_on(boot):
+    """Disk and network are legacy devices: both are left out, and said so, so there is no root either."""
+    guest = boot(modern=False)
+    guest.console.expect(r"version 1.*force-legacy=false", 20)
+    assert guest.wait(30) != 0
+
+
+def test_without_a_disk(boot):
+    guest = boot(disk=())
+    assert guest.wait(30) == 254
+    assert "root" in guest.console.text
+
+
+def test_without_a_network_card(boot):
+    guest = boot(nics=0)
+    shell = Shell(guest)
+    assert "127.0.0.1" in shell.run("ifconfig")
+    assert "unreachable" in shell.run("ping -c 1 10.0.2.100").lower()
+    assert "1 received" in shell.run("ping -c 1 127.0.0.1")
+
+
+def test_read_only_disk(boot):
+    """Reading works, writing gives an error to who writes, and nothing stops."""
+    guest = boot(disk=disk_options(drive=",readonly=on", snapshot=False))
+    shell = Shell(guest)
+    assert "bin" in shell.run("ls /")
+    assert "read-only" in shell.run("mkdir /newdir").lower()
+    assert "newdir" not in shell.run("ls /")
+
+
+def test_disk_writes_are_gone_after_the_test(boot):
+    shell = Shell(boot())
+    assert "marker" not in shell.run("ls /")
+    shell.run("mkdir /marker")
+    assert "marker" in shell.run("ls /")
+
+
+BLKDEBUG = """[inject-error]
+event = "{event}"
+errno = "5"
+once = "off"
+{sector}"""
+
+
+def faulty_disk(folder, event, sector=""):
+    """A disk with errors: a driver of QEMU for tests, in front of the image."""
+    config = folder / "blkdebug.conf"
+    config.write_text(BLKDEBUG.format(event=event, sector=sector))
+    return ["-drive", f"if=none,id=disk0,format=raw,read-only=on,file=blkdebug:{config}:{BUILD / 'fs.img'}",
+            "-device", "virtio-blk-device,drive=disk0"]
+
+
+def test_read_error_at_the_first_block_is_reported(boot):
+    """The root cannot be mounted: a clear end, not a hang and not a panic."""
+    guest = boot(disk=faulty_disk(boot.evidence.path, "read_aio"))
+    assert guest.wait(40) == 254
+    assert "error 5" in guest.console.text
+
+
+def test_read_error_reaches_the_reader(boot):
+    """One sector in the middle of a file is bad: a program that is read from there does not start, the others
+    do."""
+    image = (BUILD / "fs.img").read_bytes()
+    marker = image.find(b"nettests: no peer")  # a text of that program only
+    assert marker > 0
+    guest = boot(disk=faulty_disk(boot.evidence.path, "read_aio", f'sector = "{marker // 512}"'))
+    shell = Shell(guest)
+    assert "alive" in shell.run("echo alive")
+    assert "input/output error" in shell.run("cat /bin/nettests | wc").lower()
+    assert "still alive" in shell.run("echo still alive")
+
+
+def test_disk_in_another_slot(boot):
+    """Slots are probed by what is in them, not by where QEMU usually puts it (QV-MAP-3)."""
+    options = disk_options()
+    options[-1] += ",bus=virtio-mmio-bus.0"
+    assert "bin" in Shell(boot(disk=options)).run("ls /")
+
+
+def test_other_devices_are_left_alone(boot):
+    guest = boot(options=("-device", "virtio-rng-device", "-device", "virtio-balloon-device"))
+    assert "bin" in Shell(guest).run("ls /")
+
+
+@pytest.mark.parametrize("memory", ["32M", "64M", "256M", "512M"])
+def test_memory_sizes(boot, memory):
+    assert "bin" in Shell(boot(memory=memory)).run("ls /")
+
+
+def test_link_down_and_up_again(boot):
+    """The cable is pulled and put back: the stack says so, and works again."""
+    qmp = boot.evidence.path / "qmp"
+    guest = boot(options=("-chardev", f"socket,id=qmp,path={qmp},server=on,wait=off", "-mon",
+                          "chardev=qmp,mode=control"))
+    wired = Wired(guest)
+    wired.introduce()
+    set_link(qmp, "n0", False)
+    guest.console.expect("link down")
+    assert wired.run("ping -c 1 10.0.2.100").find("1 received") < 0
+    set_link(qmp, "n0", True)
+    guest.console.expect("link up")
+    wired.introduce()
+    assert "1 received" in wired.run("ping -c 1 10.0.2.100")
+
+
+def set_link(path, name, up):
+    """QMP's set_link of a network back end."""
+    import json
+    import socket
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.settimeout(10)
+        monitor.connect(str(path))
+        lines = monitor.makefile("rw")
+        lines.readline()
+        for command in ({"execute": "qmp_capabilities"},
+                        {"execute": "set_link", "arguments": {"name": name, "up": up}}):
+            lines.write(json.dumps(command) + "\n")
+            lines.flush()
+            while "return" not in json.loads(lines.readline()):
+                pass
+
+
+def test_ping_of_the_peer(boot):
+    guest = boot()
+    Host(guest.links[0], PEER_IP, PEER_MAC)
+    assert "3 received" in Shell(guest).run("ping -c 3 10.0.2.100")

@@ -1,0 +1,131 @@
+"""The console and the shell, as somebody at the keyboard has them."""
+
+import pytest
+
+from shell import Shell
+
+CTRL_C, CTRL_D, CTRL_P, CTRL_U, BACKSPACE = "\x03", "\x04", "\x10", "\x15", "\x7f"
+
+
+@pytest.fixture
+def shell(boot):
+    return Shell(boot())
+
+
+def run_cat(shell, command="cat"):
+    """Returns when it runs: it has given back a line."""
+    shell.console.send(f"{command}\n")
+    shell.console.send("typed\n")
+    shell.console.expect(r"^typed\n(.*\n)*?typed$")
+
+
+def test_backspace_erases(shell):
+    shell.console.send(f"echo abXY{BACKSPACE}{BACKSPACE}cd\n")
+    shell.console.expect(r"^abcd$")
+
+
+def test_backspace_stops_at_the_start_of_the_line(shell):
+    shell.console.send(f"ab{BACKSPACE * 9}echo start\n")
+    shell.console.expect(r"^start$")
+
+
+def test_ctrl_u_erases_the_line(shell):
+    shell.console.send(f"echo wrong{CTRL_U}echo right\n")
+    shell.console.expect(r"^right$")
+    assert "\nwrong" not in shell.console.text
+
+
+def test_ctrl_c_kills_what_runs_but_not_the_shell(shell):
+    run_cat(shell)
+    shell.console.send(CTRL_C)
+    shell.prompt()
+    assert "alive" in shell.run("echo alive")
+    assert "cat" not in shell.run("ps")
+
+
+def test_ctrl_c_kills_a_whole_pipeline(shell):
+    run_cat(shell, "cat | cat | cat")
+    shell.console.send(CTRL_C)
+    shell.prompt()
+    assert " cat" not in shell.run("ps")
+
+
+def test_ctrl_c_at_the_prompt_gives_a_new_one(shell):
+    shell.console.send("echo half" + CTRL_C)
+    shell.prompt()
+    assert "whole" in shell.run("echo whole")
+    assert "\nhalf" not in shell.console.text
+
+
+def test_ctrl_c_spares_the_background(shell):
+    shell.run("udpecho 7 &")
+    run_cat(shell)
+    shell.console.send(CTRL_C)
+    shell.prompt()
+    assert "udpecho" in shell.run("ps")
+
+
+def test_ctrl_d_ends_input(shell):
+    shell.console.send("cat\n")
+    shell.console.send("one line\n" + CTRL_D)
+    shell.prompt()
+    assert "alive" in shell.run("echo alive")
+    assert "cat" not in shell.run("ps")
+
+
+def test_ctrl_d_hands_over_half_a_line(shell):
+    shell.console.send("cat\n")
+    shell.console.send("half" + CTRL_D)
+    shell.console.expect("halfhalf")
+    shell.console.send(CTRL_D)
+    shell.console.expect(r"\$ ")  # behind the half line
+    assert "alive" in shell.run("echo alive")
+
+
+def test_ctrl_p_lists_processes(shell):
+    run_cat(shell)
+    shell.console.send(CTRL_P)
+    shell.console.expect(r"^ *\d+ .*\binit$")
+    shell.console.expect(r"^ *\d+ .*\bcat$")
+    shell.console.send(CTRL_C)
+    shell.prompt()
+
+
+@pytest.mark.parametrize("command, output", [
+    ("echo one two", "one two\n"),
+    ("echo one ; echo two", "one\ntwo\n"),
+    ("echo piped | cat | cat", "piped\n"),
+    ("echo text > /tmp/f ; cat /tmp/f ; cat < /tmp/f", "text\ntext\n"),
+    ("echo a > /tmp/g ; echo b >> /tmp/g ; cat /tmp/g", "a\nb\n"),
+    ("echo one > /tmp/h ; echo two > /tmp/h ; cat /tmp/h", "two\n"),
+    ("ls / | grep bin", "bin"),
+    ("cat /no/such", "/no/such"),
+    ("no-such-program", "no-such-program"),
+])
+def test_commands(shell, command, output):
+    assert output in shell.run(command)
+
+
+def test_background_does_not_hold_up_the_shell(shell):
+    shell.run("udpecho 4321 &")
+    assert "4321" in shell.run("netstat -u")
+
+
+def test_long_line_does_no_harm(shell):
+    shell.console.send("echo " + "x" * 3000 + "\n")
+    shell.console.send(CTRL_C)
+    shell.settle()
+    assert "alive" in shell.run("echo alive")
+
+
+def test_every_control_character_does_no_harm(shell):
+    shell.console.send("".join(chr(n) for n in range(1, 32) if n not in (3, 4)) + CTRL_C)
+    shell.settle()
+    assert "alive" in shell.run("echo alive")
+
+
+def test_kill(shell):
+    shell.run("udpecho 4321 &")
+    pid = next(line.split()[0] for line in shell.run("ps").splitlines() if "udpecho" in line)
+    shell.run(f"kill {pid}")
+    assert "udpecho" not in shell.run("ps")

@@ -1,0 +1,76 @@
+"""nettests as a user runs it: all tests at once on several numbers of harts, each alone, and without a peer."""
+
+import time
+
+import pytest
+
+from harness import qemu
+from harness.control import Control
+from harness.demo import PEER_IP, PEER_MAC, run_nettests
+from harness.host import Host
+from harness.judges import JUDGES
+
+
+def judge(boot, smp, tests=()):
+    lacking = qemu.missing()
+    assert lacking is None, lacking
+    results, words, problems = run_nettests(boot.evidence, smp, tests)
+    failures = [f"{name}: {text} (the guest said: {words.get(name, 'nothing')})"
+                for name, text in results.items() if text]
+    assert not failures + problems, "\n".join(failures + problems)
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("smp", [1, 3, 8])
+def test_all(boot, smp):
+    judge(boot, smp)
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_alone(boot, name):
+    """Each test works as the first and only one."""
+    judge(boot, 2, [name])
+
+
+def test_list_is_the_peers(boot):
+    guest = boot(run="nettests -l")
+    assert guest.wait(30) == 0
+    lines = guest.console.text.splitlines()
+    assert [line for line in lines if line in JUDGES] == list(JUDGES)
+
+
+def test_missing_peer_is_named_within_three_seconds(boot):
+    """Nobody answers ARP at all. The clock starts when the command does."""
+    guest = boot()
+    guest.console.expect(r"\$ ", 30)
+    started = time.monotonic()
+    guest.console.send("nettests tx\n")
+    guest.console.expect("nettests: no peer: expected an answer from 10.0.2.100", 10)
+    assert time.monotonic() - started < 3.5  # half a second for the console and the start of the process
+
+
+def test_missing_peer_is_a_failure_of_every_test(boot):
+    guest = boot(run="nettests tx rx dns")
+    assert guest.wait(30) == 3
+
+
+def test_host_without_the_service_is_no_peer(boot):
+    """The address answers, port 7000 does not."""
+    guest = boot(run="nettests tx")
+    Host(guest.links[0], PEER_IP, PEER_MAC)
+    assert guest.wait(30) == 1
+    assert "no peer" in guest.console.text
+
+
+def test_other_address(boot):
+    guest = boot(run="nettests -p 10.0.2.101 tx")
+    control = Control(Host(guest.links[0], "10.0.2.101", PEER_MAC))
+    assert guest.wait(30) == 0
+    assert control.failures(["tx"]) == {}
+
+
+@pytest.mark.parametrize("arguments", ["-x", "-p", "-p 10.0.2.256", "-p nobody", "nosuchtest"])
+def test_bad_arguments(boot, arguments):
+    guest = boot(run=f"nettests {arguments}")
+    assert guest.wait(30) == 255
+    assert "nettests" in guest.console.text
