@@ -10,6 +10,7 @@ B := build
 # Debian's Python sees Debian's python3-* packages; another one on PATH may not.
 PYTHON := $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
 NIC ?= virtio
+export RVNET_NIC = $(NIC)
 SMP ?= 1
 DISK_MB := 32
 
@@ -92,7 +93,7 @@ $B/fs.img: $B/mkfs $(PROGRAM_FILES) $(ETC_FILES)
 	@mkdir -p $B/stripped
 	@for p in $(PROGRAMS); do $(TOOLPREFIX)strip -o $B/stripped/$$p $B/bin/$$p || exit 1; done
 	$B/mkfs $@ $(DISK_MB) dir=/bin dir=/etc dir=/dev dir=/tmp dev=/dev/console,5,1 dev=/dev/null,1,3 \
-		dev=/dev/zero,1,5 $(foreach p,$(PROGRAMS),$B/stripped/$p=/bin/$p) \
+		dev=/dev/zero,1,5 dev=/dev/pci,8,0 $(foreach p,$(PROGRAMS),$B/stripped/$p=/bin/$p) \
 		$(foreach f,$(ETC_FILES),$f=/etc/$(notdir $f))
 
 # --- unit tests: the stack, the ring, the file system and the library, on this host ---
@@ -100,21 +101,25 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined -fno-sanit
 	-fno-omit-frame-pointer -Itests/unit/host -Itests/unit -Ikernel -MMD -MP
 UNIT_TESTS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_KERNEL := $(sort $(wildcard kernel/net/*.c) kernel/virtio/virtq.c kernel/virtio/virtio.c \
-	$(filter-out kernel/fs/pipe.c,$(wildcard kernel/fs/*.c)) kernel/dev/block.c)
-UNIT_OBJECTS := $(UNIT_KERNEL:%.c=$B/unit/%.o) \
-	$(patsubst %.c,$B/unit/%.o,$(wildcard tests/unit/host/*.c $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))))
+	$(wildcard kernel/fs/*.c) kernel/dev/block.c \
+	$(wildcard kernel/dev/virtio_*.c))
+UNIT_HOST := $(wildcard tests/unit/host/*.c) $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
 $B/unit/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  HOST  $<"
 	@$(HOSTCC) $(UNIT_CFLAGS) -c -o $@ $<
 
-$B/unit/libkernel.a: $(UNIT_OBJECTS)
+$B/unit/libkernel.a: $(UNIT_KERNEL:%.c=$B/unit/%.o)
+$B/unit/libhost.a: $(UNIT_HOST:%.c=$B/unit/%.o)
+$B/unit/libkernel.a $B/unit/libhost.a:
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
-$B/unit/test_%: $B/unit/tests/unit/test_%.o $B/unit/libkernel.a
-	$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< $B/unit/libkernel.a -lcmocka
+# The host's services stand first: what they offer is not taken from the kernel.
+$B/unit/test_%: $B/unit/tests/unit/test_%.o $B/unit/libhost.a $B/unit/libkernel.a
+	@echo "  HOST  $@"
+	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $^ $B/unit/libhost.a -lcmocka
 
 unit-programs: $(UNIT_TESTS:%=$B/unit/%)
 .PHONY: unit-programs
@@ -153,6 +158,8 @@ test: tools all unit-programs ## everything: unit tests (ASan, UBSan), the inclu
 unit: unit-programs ## the unit tests only
 	@$(PYTHON) tests/run.py tests/unit
 
+include tests/bench/bench.mk
+
 # --- care ---
 FORMATTED = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 format: ## apply .clang-format to every C file
@@ -165,8 +172,8 @@ clean: ## remove everything that was built
 	rm -rf $B compile_commands.json
 
 help: ## this list
-	@echo 'Targets (variables: NIC=virtio, SMP=1..8, TOOLPREFIX=, QEMU=):'
-	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1\t\2/p' Makefile | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
+	@echo 'Targets (variables: NIC=virtio|virtio-pci|e1000, SMP=1..8, TOOLPREFIX=, QEMU=):'
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1\t\2/p' Makefile tests/bench/bench.mk | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 
 .PHONY: all deps tools demo qemu qemu-gdb test unit format clean help
 

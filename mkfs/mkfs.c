@@ -1,8 +1,8 @@
 /* mkfs: makes a disk image with the file system of kernel/fs (layout: fs_format.h) and fills it.
  *
- * The image is a sparse file, mapped into memory and written in place, so that making one takes no time to speak
- * of. Blocks and inodes are handed out in order: the same arguments give the same image. An image that cannot be
- * completed is removed.
+ * The image is a sparse file, mapped into memory and written in place, so that making one takes no
+ * time to speak of. Blocks and inodes are handed out in order: the same arguments give the same
+ * image. An image that cannot be completed is removed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static void __attribute__((format(printf, 2, 3), noreturn)) fail(int status, con
     exit(status);
 }
 
-/* Blocks and inodes ------------------------------------------------------------------------------------ */
+/* --- Blocks and inodes --- */
 
 static void *block_bytes(uint32_t block) { return image.bytes + (size_t)block * FS_BLOCK_SIZE; }
 
@@ -125,7 +125,7 @@ static void inode_append(struct fs_disk_inode *inode, const void *data, size_t n
     }
 }
 
-/* Directories and paths ---------------------------------------------------------------------------------- */
+/* --- Directories and paths --- */
 
 static void directory_enter(uint32_t directory, const char *name, uint32_t number)
 {
@@ -156,8 +156,8 @@ static uint32_t directory_find(uint32_t directory, const char *name)
     return 0;
 }
 
-/* Walks to the directory of the last component of `path`, making what is missing, and copies that component
- * to `name`, which is empty for the root. Returns the directory. */
+/* Walks to the directory of the last component of `path`, making what is missing, and copies that
+ * component to `name`, which is empty for the root. Returns the directory. */
 static uint32_t path_walk(const char *path, char name[60])
 {
     uint32_t directory = FS_ROOT_INODE;
@@ -196,7 +196,7 @@ static uint32_t path_walk_new(const char *path, char name[60])
     return directory;
 }
 
-/* Items ---------------------------------------------------------------------------------------------- */
+/* --- Items --- */
 
 static void directory_add(const char *path)
 {
@@ -228,7 +228,8 @@ static void device_add(char *item)
     char name[60], rest;
     unsigned major, minor;
     char *comma = strchr(item, ',');
-    if (!comma || sscanf(comma, ",%u,%u%c", &major, &minor, &rest) != 2 || major > 255 || minor > 255)
+    if (!comma || sscanf(comma, ",%u,%u%c", &major, &minor, &rest) != 2 || major > 255 ||
+        minor > 255)
         fail(2, "dev=%s: expected dev=/PATH,MAJOR,MINOR with numbers up to 255", item);
     *comma = 0;
     uint32_t directory = path_walk_new(item, name);
@@ -289,7 +290,7 @@ static void list_add(const char *path)
     fclose(list);
 }
 
-/* The image -------------------------------------------------------------------------------------------- */
+/* --- The image --- */
 
 static void image_create(const char *path, uint32_t blocks)
 {

@@ -94,6 +94,7 @@ static void read_argument(char *argument)
     setting_add(interface, prefix, gateway, "command line");
 }
 
+/* A wrong line is reported and passed over: one typing error must not cost the other interfaces. */
 static void read_configuration(void)
 {
     FILE *file = fopen(CONFIGURATION, "r");
@@ -135,6 +136,8 @@ static bool first_ethernet(char *name)
     return false;
 }
 
+/* The mask after the address, whose setting brings a default mask; up last, so that the right
+ * address is announced. */
 static void configure(const struct setting *setting, const char *name)
 {
     const char *prefix = prefix_text(setting->address, setting->mask);
@@ -153,6 +156,7 @@ static void configure(const struct setting *setting, const char *name)
            setting->gateway ? address_text(setting->gateway) : "");
 }
 
+/* The first Ethernet interface is found once, before any setting changes. */
 static void configure_network(void)
 {
     char ethernet[IFNAMSIZ] = "";

@@ -18,6 +18,7 @@ static char type_letter(uint32_t mode)
     return S_ISCHR(mode) ? 'c' : S_ISREG(mode) ? '-' : '?';
 }
 
+/* A file may go away between the list and this: then it is reported. */
 static int show(const char *path, const char *name)
 {
     struct stat info;
@@ -49,6 +50,7 @@ struct names {
     size_t count, room;
 };
 
+/* The list doubles, so adding n names copies less than 2n. */
 static void names_add(struct names *names, const char *name)
 {
     if (names->count == names->room) {

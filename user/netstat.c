@@ -29,6 +29,7 @@ static bool is_interface(const char *group)
 
 enum section { SECTION_INTERFACES, SECTION_MBUFS, SECTION_LAYERS };
 
+/* A group that has an interface's name is that interface. */
 static enum section section_of(const struct netcounter *counter)
 {
     if (strcmp(counter->group, "mbuf") == 0)
@@ -62,6 +63,7 @@ static const char *endpoint_text(const struct sockaddr_in *endpoint, char *text,
     return text;
 }
 
+/* DROPPED counts what found the queue full. */
 static void show_sockets(void)
 {
     struct sockinfo *sockets;

@@ -43,6 +43,7 @@ static uint64_t now_ns(void)
  */
 static uint8_t data_byte(long n, long offset) { return (uint8_t)(offset + 31 * n); }
 
+/* An error, such as no route, counts as one request not answered. */
 static bool request_send(long n, struct icmp_echo *packet)
 {
     *packet = (struct icmp_echo){.type = ECHO_REQUEST, .sequence = htons((uint16_t)n)};
@@ -130,6 +131,7 @@ static void read_options(int argc, char **argv)
         errx(2, "usage: ping [-c COUNT] [-s SIZE] [-W SECONDS] HOST");
 }
 
+/* The name is resolved once. */
 static void open_socket(const char *host)
 {
     const struct hostent *entry = gethostbyname(host);

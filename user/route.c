@@ -2,11 +2,14 @@
  *
  *   route
  *   route add|del default|ADDRESS[/PREFIX] [gw GATEWAY] [dev INTERFACE]
+ *
+ * A route is removed by the same words with which it was added.
  */
 #include "lib/netconf.h"
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +58,11 @@ static int change(unsigned long request, char **words)
     }
     if (words[0])
         usage();
-    if (route_change(request, destination, mask, gateway, dev))
+    if (route_change(request, destination, mask, gateway, dev)) {
+        if (errno == ESRCH)
+            errx(1, "%s: no such route", name);
         err(1, "%s", name);
+    }
     return 0;
 }
 

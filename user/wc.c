@@ -13,6 +13,7 @@ struct counts {
 
 static bool show_lines, show_words, show_bytes;
 
+/* A word ends at a blank or at the end of the input. */
 static int count(int fd, const char *name, struct counts *counts)
 {
     static char buffer[4096];

@@ -1,5 +1,5 @@
-/* The types that the other headers here use: what the compiler brings and what POSIX adds. Nothing else, since
- * user programs get all of it through the POSIX-named headers. */
+/* The types that the other headers here use: what the compiler brings and what POSIX adds. Nothing
+ * else, since user programs get all of it through the POSIX-named headers. */
 #ifndef ABI_TYPES_H
 #define ABI_TYPES_H
 

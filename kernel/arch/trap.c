@@ -101,7 +101,7 @@ void trap_from_user(struct trapframe *frame)
         user_fault(frame, cause);
     }
 
-    struct proc *p = this_hart()->current;
+    struct proc *p = this_hart()->head.current;
     if (READ_ONCE(p->killed)) {
         interrupts_on();
         process_exit(p->killed);
@@ -113,7 +113,7 @@ void trap_from_user(struct trapframe *frame)
 void trap_return(void)
 {
     interrupts_off();
-    trap_exit_with(this_hart()->current->frame);
+    trap_exit_with(this_hart()->head.current->frame);
 }
 
 void trap_from_kernel(struct trapframe *frame)
@@ -125,7 +125,7 @@ void trap_from_kernel(struct trapframe *frame)
               CSR_READ(stval), frame->sepc, frame->ra, frame->sp, this_hart()->id);
     interrupt_dispatch(cause);
     /* Interrupts were on, so no spinlock is held and the thread may lose the hart here. */
-    if (this_hart()->current && sched_should_yield())
+    if (this_hart()->head.current && sched_should_yield())
         thread_yield();
 }
 

@@ -7,6 +7,7 @@
 #include "boot/fdt.h"
 #include "dev/console.h"
 #include "dev/memory.h"
+#include "dev/pci.h"
 #include "fs/file.h"
 #include "fs/fs.h"
 #include "fs/pipe.h"
@@ -124,6 +125,7 @@ static void boot(uintptr_t device_tree)
         kprintf("console: no interrupts, error %d\n", -error);
     net_init();
     virtio_mmio_init();
+    pci_init();
 
     init->start = first_process;
     proc_start(init);

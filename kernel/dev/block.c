@@ -1,5 +1,5 @@
-/* The table of disks, and the checks that every transfer passes before a driver sees it. Disks are entered
- * while one hart boots and never leave, so the table needs no lock. */
+/* The table of disks, and the checks that every transfer passes before a driver sees it. Disks are
+ * entered while one hart boots and never leave, so the table needs no lock. */
 #include "dev/block.h"
 
 #include "abi/errno.h"

@@ -51,6 +51,7 @@ static void echo(const char *text, size_t n)
     uart_queue(text, n);
 }
 
+/* Bytes from 0x80 on are parts of UTF-8 characters and pass as they are. */
 static bool is_control(char c) { return (uint8_t)c < ' ' || c == DEL; }
 
 /* A control character shows as ^ and a letter; so does what is erased again know its width. */
@@ -96,6 +97,8 @@ static void input_add(char c)
         line_commit();
 }
 
+/* Lock held. ^D hands over what is typed; with nothing typed, a line of length 0, which read()
+ * reports as the end. */
 static void end_of_file(void)
 {
     if (console.next_line - console.first_line < LINES_MAX)
@@ -110,6 +113,7 @@ static char last_typed(void)
     return console.edit == console.committed ? 0 : console.input[(console.edit - 1) % INPUT_SIZE];
 }
 
+/* Lock held. A terminal rubs out by backing up and writing a blank, twice for what shows as ^X. */
 static void erase_character(void)
 {
     char c = last_typed();
@@ -119,6 +123,7 @@ static void erase_character(void)
     echo("\b \b\b \b", is_control(c) ? 6 : 3);
 }
 
+/* Lock held. As in every shell: blanks behind the word go with it. */
 static void erase_word(void)
 {
     while (last_typed() == ' ')
@@ -167,6 +172,7 @@ static void input_edit(char c)
     }
 }
 
+/* Part of ^P, so without a lock, like proc_dump(): a hung lock must not hide what hangs. */
 static void status_print(void)
 {
     const struct uart_counters *port = uart_get_counters();
@@ -178,6 +184,8 @@ static void status_print(void)
             port->send_timeouts);
 }
 
+/* One byte from the port. The signal goes out with no lock held: ending a process takes other
+ * locks. */
 static void console_receive(char c)
 {
     if (c == CONTROL('P')) {
@@ -195,6 +203,8 @@ static void console_receive(char c)
         proc_kill(-group, SIGINT);
 }
 
+/* The port has room again. Under the lock, so that no writer is between its failed try and its
+ * sleep. */
 static void console_room(void)
 {
     spinlock_acquire(&console.lock);
@@ -274,6 +284,8 @@ static ssize_t chunk_write(const struct file *file, const char *chunk, size_t n)
     return sent > 0 ? (ssize_t)sent : error;
 }
 
+/* The user's bytes are copied first, in chunks, because that cannot be done under the lock. What
+ * was written before an error counts. */
 static ssize_t console_write(struct file *file, struct uio *uio)
 {
     char chunk[CHUNK_SIZE];
@@ -293,6 +305,7 @@ static ssize_t console_write(struct file *file, struct uio *uio)
     return total;
 }
 
+/* Joins the queue before looking, as waitq.h asks, so that a change in between wakes. */
 static int console_poll(struct file *file, struct waiter *waiter)
 {
     (void)file;
@@ -304,6 +317,8 @@ static int console_poll(struct file *file, struct waiter *waiter)
     return events;
 }
 
+/* The foreground group is not checked for existence: a job may end before the shell has named
+ * it. */
 static int console_ioctl(struct file *file, unsigned long request, void *argument)
 {
     int error = 0;
@@ -330,6 +345,7 @@ static int console_ioctl(struct file *file, unsigned long request, void *argumen
     return error;
 }
 
+/* A device file is not its node: what the disk knows of that is not asked for here. */
 static int console_stat(struct file *file, struct stat *stat)
 {
     unsigned minor = (unsigned)(uintptr_t)file->object;
@@ -360,6 +376,7 @@ void console_init(void)
     uart_init();
 }
 
+/* The node's operations first: with interrupts on, somebody may already type. */
 int console_attach(void)
 {
     int error = device_register(DEVICE_MAJOR_CONSOLE, &console_ops);

@@ -1,4 +1,5 @@
-/* /dev/null and /dev/zero: an end of file, endless zeros, and a sink for what is written to either. */
+/* /dev/null and /dev/zero: an end of file, endless zeros, and a sink for what is written to
+ * either. */
 #include "dev/memory.h"
 
 #include "abi/errno.h"

@@ -31,19 +31,19 @@
 #define CONFIG_CAPABILITY_FIRST 0x34
 #define CONFIG_INTERRUPT_PIN    0x3d
 
-#define COMMAND_IO              0x0001u
-#define COMMAND_MEMORY          0x0002u
-#define COMMAND_BUS_MASTER      0x0004u
-#define COMMAND_INTX_DISABLE    0x0400u
-#define STATUS_CAPABILITY_LIST  0x0010u
-#define HEADER_LAYOUT           0x7f
-#define HEADER_MULTI_FUNCTION   0x80
-#define REGION_IO               0x1u /* the other bits mean something in memory regions only */
-#define REGION_TYPE             0x6u
-#define REGION_TYPE_BELOW_1M    0x2u
-#define REGION_TYPE_64BIT       0x4u
-#define REGION_PREFETCHABLE     0x8u
-#define CLASS_HOST_BRIDGE       0x0600u
+#define COMMAND_IO             0x0001u
+#define COMMAND_MEMORY         0x0002u
+#define COMMAND_BUS_MASTER     0x0004u
+#define COMMAND_INTX_DISABLE   0x0400u
+#define STATUS_CAPABILITY_LIST 0x0010u
+#define HEADER_LAYOUT          0x7f
+#define HEADER_MULTI_FUNCTION  0x80
+#define REGION_IO              0x1u /* the other bits mean something in memory regions only */
+#define REGION_TYPE            0x6u
+#define REGION_TYPE_BELOW_1M   0x2u
+#define REGION_TYPE_64BIT      0x4u
+#define REGION_PREFETCHABLE    0x8u
+#define CLASS_HOST_BRIDGE      0x0600u
 
 #define ABSENT           0xffffffffu /* what a read gives where nobody answers */
 #define VENDOR_ABSENT    0xffffu
@@ -161,8 +161,8 @@ static unsigned region_measure(struct pci_function *function, unsigned number)
         return 1; /* reserved, or the bridge has no memory there: as if it were not there */
     if (wide)
         high = region_mask_read(function, number + 1);
-    region->flags = (wide ? PCI_REGION_64BIT : 0) |
-                    (mask & REGION_PREFETCHABLE ? PCI_REGION_PREFETCHABLE : 0);
+    region->flags =
+        (wide ? PCI_REGION_64BIT : 0) | (mask & REGION_PREFETCHABLE ? PCI_REGION_PREFETCHABLE : 0);
     region->size = ~((uint64_t)high << 32 | (mask & ~15u)) + 1;
     return wide ? 2 : 1;
 }
@@ -309,12 +309,11 @@ static ssize_t pci_read(struct file *file, struct uio *uio)
     if (uio->remaining < sizeof(struct pci_info))
         return -EINVAL;
     while (uio->remaining >= sizeof(struct pci_info)) {
-        uint64_t at =
-            __atomic_fetch_add(&file->offset, sizeof(struct pci_info), __ATOMIC_RELAXED);
+        uint64_t at = __atomic_fetch_add(&file->offset, sizeof(struct pci_info), __ATOMIC_RELAXED);
         if (at / sizeof(struct pci_info) >= function_count)
             break;
-        int error = uio_put(uio, &functions[at / sizeof(struct pci_info)].info,
-                            sizeof(struct pci_info));
+        int error =
+            uio_put(uio, &functions[at / sizeof(struct pci_info)].info, sizeof(struct pci_info));
         if (error)
             return total > 0 ? total : error;
         total += (ssize_t)sizeof(struct pci_info);

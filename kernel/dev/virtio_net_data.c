@@ -26,6 +26,7 @@ _Static_assert(sizeof(struct virtio_net_header) == 12, "header with VERSION_1 (5
 _Static_assert(MBUF_HEADROOM >= 12 + 14 + 20 + 8, "room in front for every header");
 _Static_assert(MBUF_DATA_SIZE + 12 >= 1526, "receive buffers of the least size (5.1.6.3.1)");
 
+/* Both rings' doorbells are counted in one place, each under its own lock: hence the atomic. */
 static void kick_count(struct virtio_net *net, struct virtq *queue)
 {
     if (virtq_kick(queue))
@@ -185,6 +186,7 @@ static void tx_flush(struct virtio_net *net)
     }
 }
 
+/* Consumes m whatever the result, as every transmit does. */
 static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
 {
     struct netdev *dev = &net->dev;
@@ -215,6 +217,7 @@ int virtio_net_transmit(struct netdev *dev, struct mbuf *m, bool more)
     return error;
 }
 
+/* From here to tx_poll_end() senders leave the doorbell to the poll thread. */
 static void tx_poll_begin(struct virtio_net *net)
 {
     spinlock_acquire(&net->tx_lock);
@@ -225,6 +228,7 @@ static void tx_poll_begin(struct virtio_net *net)
     spinlock_release(&net->tx_lock);
 }
 
+/* Cleared even if the device was stopped meanwhile: the next one to start must find it false. */
 static void tx_poll_end(struct virtio_net *net)
 {
     spinlock_acquire(&net->tx_lock);
@@ -245,6 +249,8 @@ void virtio_net_drop_waiting(struct virtio_net *net)
 
 /* --- the poll thread's side --- */
 
+/* Takes what there is under the locks, and passes it up without any: an answer that the stack sends at once
+ * comes back into virtio_net_transmit() from here. */
 int virtio_net_poll(struct netdev *dev, int budget)
 {
     struct virtio_net *net = dev->driver;
@@ -262,6 +268,7 @@ int virtio_net_poll(struct netdev *dev, int budget)
     return count;
 }
 
+/* Not on a stopped device: an unread frame in its ring would have the poll thread go round for ever. */
 bool virtio_net_irq_on(struct netdev *dev)
 {
     struct virtio_net *net = dev->driver;

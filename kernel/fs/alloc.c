@@ -1,5 +1,5 @@
-/* The two bitmaps: which blocks and which inode numbers are in use. A bitmap block's buffer lock guards its bits,
- * so two threads never take the same one. */
+/* The two bitmaps: which blocks and which inode numbers are in use. A bitmap block's buffer lock
+ * guards its bits, so two threads never take the same one. */
 #include "fs/inode.h"
 
 #include "abi/errno.h"
@@ -7,12 +7,14 @@
 #include "fs/log.h"
 #include "lib/assert.h"
 
+/* A bitmap with the items it stands for, made when it is used: all of it follows from the
+ * layout. */
 struct bitmap {
     const char *name;
-    uint32_t start;  /* its first block */
-    uint32_t first;  /* items below are never given out */
-    uint32_t limit;  /* items are numbered below this */
-    uint32_t *hint;  /* where to look first; relaxed atomic, and only a hint */
+    uint32_t start; /* its first block */
+    uint32_t first; /* items below are never given out */
+    uint32_t limit; /* items are numbered below this */
+    uint32_t *hint; /* where to look first; relaxed atomic, and only a hint */
 };
 
 static struct bitmap block_bitmap(void)
@@ -35,7 +37,8 @@ static struct bitmap inode_bitmap(void)
                            .hint = &fs_volume.inode_hint};
 }
 
-/* Finds a zero bit in [from, end), which lie in one bitmap block; returns `end` if there is none. */
+/* Finds a zero bit in [from, end), which lie in one bitmap block; returns `end` if there is
+ * none. */
 static uint32_t bits_find_free(const uint8_t *bits, uint32_t from, uint32_t end)
 {
     for (uint32_t i = from; i < end; i++) {
@@ -73,6 +76,7 @@ static int bitmap_take(const struct bitmap *map, uint32_t from, uint32_t to, uin
     return -ENOSPC;
 }
 
+/* Goes on from where the last item was found, then once more from the beginning. */
 static int bitmap_alloc(const struct bitmap *map, uint32_t *item)
 {
     uint32_t hint = __atomic_load_n(map->hint, __ATOMIC_RELAXED);
@@ -86,6 +90,7 @@ static int bitmap_alloc(const struct bitmap *map, uint32_t *item)
     return error;
 }
 
+/* Clears the item's bit. What is wrong is reported; the caller has nothing to undo. */
 static void bitmap_free(const struct bitmap *map, uint32_t item)
 {
     struct buf *buf;
@@ -114,7 +119,8 @@ int block_alloc(uint32_t *block)
     int error = bitmap_alloc(&map, block);
     if (error)
         return error;
-    /* Zeroed through the log: a crash never shows the content of a file that had the block before. */
+    /* Zeroed through the log: a crash never shows the content of a file that had the block
+     * before. */
     struct buf *buf = buf_zero(*block);
     log_add(buf);
     buf_release(buf);

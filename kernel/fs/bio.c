@@ -1,8 +1,9 @@
 /* The buffer cache, see buf.h.
  *
- * One spinlock guards who is where: a hash table of all buffers by block number, and a list of the unused ones,
- * least recently used in front. The disk is read under the buffer's own sleeplock only: two threads that
- * want the same block meet there, the second finds the content of the first, and nobody else waits.
+ * One spinlock guards who is where: a hash table of all buffers by block number, and a list of the
+ * unused ones, least recently used in front. The disk is read under the buffer's own sleeplock
+ * only: two threads that want the same block meet there, the second finds the content of the first,
+ * and nobody else waits.
  */
 #include "fs/buf.h"
 #include "fs/fs_format.h"
@@ -57,7 +58,8 @@ static struct buf *bucket_find(struct list *bucket, uint32_t block)
     return NULL;
 }
 
-/* The buffer of the block, or an unused one turned into it; NULL if all are in use. Cache lock held. */
+/* The buffer of the block, or an unused one turned into it; NULL if all are in use. Cache lock
+ * held. */
 static struct buf *buf_claim(uint32_t block)
 {
     struct list *bucket = &cache.buckets[block % BUCKETS];
@@ -76,10 +78,12 @@ static struct buf *buf_claim(uint32_t block)
     return buf;
 }
 
+/* The block's buffer, whatever its content, referenced and locked. */
 static struct buf *buf_lock(uint32_t block)
 {
     struct buf *buf;
     spinlock_acquire(&cache.lock);
+    /* After a wait another thread may have brought the block in: each try searches anew. */
     while ((buf = buf_claim(block)) == NULL)
         waitq_sleep_uninterruptible(&cache.unused_wait, NEVER);
     buf->references++;
@@ -95,6 +99,7 @@ int buf_read(uint32_t block, struct buf **result)
     if (!buf->valid) {
         int error = buf_disk_read(block, buf->data);
         if (error) {
+            /* Still not valid: who comes next tries the disk again. */
             buf_release(buf);
             return -EIO;
         }

@@ -1,10 +1,11 @@
 /* The buffer cache: a bounded number of one-block buffers between the file system and the disk.
  *
- * A block is in at most one buffer, and whoever holds the buffer's lock is the only one who looks at or changes
- * its content. Changes reach the disk only through the log (log_add), never from here.
+ * A block is in at most one buffer, and whoever holds the buffer's lock is the only one who looks
+ * at or changes its content. Changes reach the disk only through the log (log_add), never from
+ * here.
  *
- * A thread holds at most one buffer at a time. So waiting for a free buffer cannot deadlock, and neither can
- * a damaged disk on which a block of pointers leads back to itself.
+ * A thread holds at most one buffer at a time. So waiting for a free buffer cannot deadlock, and
+ * neither can a damaged disk on which a block of pointers leads back to itself.
  */
 #ifndef FS_BUF_H
 #define FS_BUF_H
@@ -28,12 +29,12 @@ struct buf {
     uint8_t *data; /* [lock] one page; the pointer is [I] */
 };
 
-/* Takes the memory for all buffers and forgets what they held. Before anything else here, and again only when
- * nothing uses the cache (a mount that failed is tried again). 0 or -ENOMEM. */
+/* Takes the memory for all buffers and forgets what they held. Before anything else here, and again
+ * only when nothing uses the cache (a mount that failed is tried again). 0 or -ENOMEM. */
 int buf_init(struct block_device *disk);
 
-/* *buf becomes the buffer of `block`, locked, with the block's content. Waits if all buffers are in use. 0 or
- * -EIO; the caller has checked that the block exists. */
+/* *buf becomes the buffer of `block`, locked, with the block's content. Waits if all buffers are in
+ * use. 0 or -EIO; the caller has checked that the block exists. */
 int buf_read(uint32_t block, struct buf **buf);
 
 /* The same for a block that is about to get new content: all zero, not read from disk. */
@@ -45,7 +46,8 @@ void buf_release(struct buf *buf); /* unlocks it and gives it back */
 void buf_pin(struct buf *buf);
 void buf_unpin(struct buf *buf);
 
-/* Moves one block to or from the disk past the cache, for the log and the superblock. 0, -EIO, -EINVAL, -EROFS. */
+/* Moves one block to or from the disk past the cache, for the log and the superblock. 0, -EIO,
+ * -EINVAL, -EROFS. */
 int buf_disk_read(uint32_t block, void *data);
 int buf_disk_write(uint32_t block, const void *data);
 int buf_disk_flush(void);

@@ -1,5 +1,5 @@
-/* Which driver stands behind the device nodes of a major number. Drivers enter themselves while one hart boots and
- * never leave, so the table needs no lock. */
+/* Which driver stands behind the device nodes of a major number. Drivers enter themselves while one
+ * hart boots and never leave, so the table needs no lock. */
 #include "fs/file.h"
 
 #include "abi/errno.h"

@@ -5,7 +5,8 @@
 #include "fs/buf.h"
 #include "lib/string.h"
 
-_Static_assert(sizeof(struct dirent) == sizeof(struct fs_disk_entry), "entries are given out as is");
+_Static_assert(sizeof(struct dirent) == sizeof(struct fs_disk_entry),
+               "entries are given out as is");
 _Static_assert(sizeof(((struct fs_disk_entry *)0)->name) == NAME_MAX + 1, "length of names");
 
 typedef bool (*entry_test)(const struct fs_disk_entry *entry, const char *name);
@@ -69,6 +70,7 @@ int dir_is_empty(struct inode *directory)
     return error == -ENOENT ? 0 : error ? error : -ENOTEMPTY;
 }
 
+/* An entry lies within one block, so it is written as a whole or not at all. */
 static int entry_write(struct inode *directory, struct fs_disk_entry *entry, uint64_t offset)
 {
     struct uio uio = {.base = (uintptr_t)entry, .remaining = sizeof(*entry)};
@@ -81,6 +83,7 @@ int dir_add(struct inode *directory, const char *name, uint32_t number)
     struct fs_disk_entry entry = {.inode = number};
     uint64_t offset;
     int error = dir_scan(directory, entry_is_free, NULL, NULL, &offset);
+    /* No slot to use again: at the end, behind the last whole entry. */
     if (error == -ENOENT)
         offset = ALIGN_DOWN(directory->disk.size, sizeof(entry));
     else if (error)
@@ -103,6 +106,7 @@ ssize_t dir_read(struct inode *directory, struct uio *uio, uint64_t *offset)
         return -EINVAL;
     *offset = ALIGN_UP(*offset, sizeof(entry));
     while (uio->remaining >= sizeof(entry)) {
+        /* Through memory of our own: a name without its end must not get out. */
         struct uio one = {.base = (uintptr_t)&entry, .remaining = sizeof(entry)};
         ssize_t moved = inode_read(directory, &one, *offset);
         if (moved < 0)

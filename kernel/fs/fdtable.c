@@ -16,6 +16,7 @@ struct fdtable *fdtable_create(void)
     return table;
 }
 
+/* The files are shared, with their offsets and flags (POSIX fork()). */
 struct fdtable *fdtable_clone(const struct fdtable *from)
 {
     struct fdtable *table = page_alloc_zeroed();

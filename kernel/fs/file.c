@@ -38,8 +38,8 @@ struct file *file_hold(struct file *file)
 
 void file_release(struct file *file)
 {
-    /* Release: what we did with the file comes before its end. Acquire: its end comes after what all
-     * the others did. */
+    /* Release: what we did with the file comes before its end. Acquire: its end comes after what
+     * all the others did. */
     uint32_t before = __atomic_fetch_sub(&file->references, 1, __ATOMIC_ACQ_REL);
     assert(before > 0);
     if (before > 1)

@@ -5,10 +5,11 @@
  *   | superblock | log header, log copies | inode bitmap | block bitmap | inode table | data ... |
  *   0            1                                                                    data_start
  *
- * The superblock names three sizes (blocks, inodes, log blocks); where each area lies follows from them by
- * fs_layout_compute(), so a superblock cannot contradict itself. Bit n of a bitmap is bit n % 8 of byte n / 8,
- * 1 = in use; the bits of the blocks before data_start are always 1, and so is that of inode 0, which does
- * not exist. Block number 0 in a file's map means a hole that reads as zeros.
+ * The superblock names three sizes (blocks, inodes, log blocks); where each area lies follows from
+ * them by fs_layout_compute(), so a superblock cannot contradict itself. Bit n of a bitmap is bit n
+ * % 8 of byte n / 8, 1 = in use; the bits of the blocks before data_start are always 1, and so is
+ * that of inode 0, which does not exist. Block number 0 in a file's map means a hole that reads as
+ * zeros.
  */
 #ifndef FS_FS_FORMAT_H
 #define FS_FS_FORMAT_H
@@ -27,12 +28,14 @@
 #define FS_ROOT_INODE 1u
 #define FS_DIRECT     22u
 
-/* The largest file, in blocks: direct, through one indirect block, through the double indirect one. */
+/* The largest file, in blocks: direct, through one indirect block, through the double indirect
+ * one. */
 #define FS_FILE_BLOCKS_MAX                                                                         \
     (FS_DIRECT + FS_POINTERS_PER_BLOCK + (uint64_t)FS_POINTERS_PER_BLOCK * FS_POINTERS_PER_BLOCK)
 #define FS_FILE_SIZE_MAX (FS_FILE_BLOCKS_MAX * FS_BLOCK_SIZE)
 
-/* The types of inodes: the values of S_IFMT in abi/file.h, which mkfs cannot include beside the host's. */
+/* The types of inodes: the values of S_IFMT in abi/file.h, which mkfs cannot include beside the
+ * host's. */
 #define FS_MODE_TYPE      0170000u
 #define FS_MODE_FILE      0100000u
 #define FS_MODE_DIRECTORY 0040000u
@@ -68,9 +71,10 @@ struct fs_disk_entry {
     char name[60]; /* closed by a 0, so 59 characters at most */
 };
 
-/* The first log block. When `count` is not 0 and the checksum is right, the following `count` log blocks are
- * copies of a finished transaction, and targets[i] is where copy i belongs. Any other content, such as
- * a header of which only some sectors were written, means that there is nothing to replay. */
+/* The first log block. When `count` is not 0 and the checksum is right, the following `count` log
+ * blocks are copies of a finished transaction, and targets[i] is where copy i belongs. Any other
+ * content, such as a header of which only some sectors were written, means that there is nothing to
+ * replay. */
 #define FS_LOG_MAGIC       0x676f4c76u
 #define FS_LOG_TARGETS_MAX ((FS_BLOCK_SIZE - 16) / 4)
 struct fs_log_header {

@@ -1,8 +1,8 @@
 /* Inodes in memory: a table of those that somebody refers to.
  *
- * A spinlock guards who is in the table and the reference counts; each inode's content is guarded by its own
- * sleeplock and read from disk by whoever needs it first. An inode whose last name and last reference are gone
- * is freed here, in log operations of its own.
+ * A spinlock guards who is in the table and the reference counts; each inode's content is guarded
+ * by its own sleeplock and read from disk by whoever needs it first. An inode whose last name and
+ * last reference are gone is freed here, in log operations of its own.
  */
 #include "fs/inode.h"
 
@@ -32,7 +32,9 @@ int inode_table_init(void)
     spinlock_init(&table.lock, "inode table");
     for (unsigned i = 0; i < BUCKETS; i++)
         list_init(&table.buckets[i]);
-    return table.pool.capacity ? 0 : pool_init(&table.pool, "inode", sizeof(struct inode), INODE_MAX);
+    if (table.pool.capacity > 0)
+        return 0; /* an earlier mount failed */
+    return pool_init(&table.pool, "inode", sizeof(struct inode), INODE_MAX);
 }
 
 static struct inode *bucket_find(struct list *bucket, uint32_t number)
@@ -71,7 +73,8 @@ static struct fs_disk_inode *inode_slot(struct buf *buf, uint32_t number)
     return (struct fs_disk_inode *)buf->data + number % FS_INODES_PER_BLOCK;
 }
 
-/* What every user of a loaded inode relies on. Pointers to blocks are checked when they are followed. */
+/* What every user of a loaded inode relies on. Pointers to blocks are checked when they are
+ * followed. */
 static int inode_check(uint32_t number, const struct fs_disk_inode *disk)
 {
     uint32_t type = disk->mode & FS_MODE_TYPE;
@@ -85,18 +88,25 @@ static int inode_check(uint32_t number, const struct fs_disk_inode *disk)
     return 0;
 }
 
+static int inode_read_slot(uint32_t number, struct fs_disk_inode *disk)
+{
+    struct buf *buf;
+    int error = buf_read(inode_block(number), &buf);
+    if (error)
+        return error;
+    *disk = *inode_slot(buf, number);
+    buf_release(buf);
+    return 0;
+}
+
 /* Reads the inode from the disk. Locked. */
 static int inode_fill(struct inode *inode)
 {
-    struct buf *buf;
     if (inode->number == 0 || inode->number >= fs_volume.layout.inodes)
         return fs_damaged("inode %u does not exist", inode->number);
-    int error = buf_read(inode_block(inode->number), &buf);
-    if (error)
-        return error;
-    inode->disk = *inode_slot(buf, inode->number);
-    buf_release(buf);
-    error = inode_check(inode->number, &inode->disk);
+    int error = inode_read_slot(inode->number, &inode->disk);
+    if (!error)
+        error = inode_check(inode->number, &inode->disk);
     if (!error)
         inode->valid = true;
     return error;
@@ -135,10 +145,23 @@ int inode_store(struct inode *inode)
     return 0;
 }
 
+/* A number whose inode is free as well. A damaged bitmap may hand out one that is in use, perhaps
+ * that of the directory which the caller has locked; such a number then stays marked as used. */
+static int inode_number_take(uint32_t *number)
+{
+    struct fs_disk_inode disk;
+    int error = inode_number_alloc(number);
+    if (!error)
+        error = inode_read_slot(*number, &disk);
+    if (!error && disk.mode != 0)
+        error = fs_damaged("inode %u is in use but free in the bitmap", *number);
+    return error;
+}
+
 int inode_create(uint32_t mode, uint32_t device, struct inode **result)
 {
     uint32_t number;
-    int error = inode_number_alloc(&number);
+    int error = inode_number_take(&number);
     if (error)
         return error;
     struct inode *inode = inode_find(number);
@@ -172,40 +195,52 @@ struct inode *inode_hold(struct inode *inode)
     return inode;
 }
 
-/* Gives the content, then the inode itself back to the disk. A step that fails leaves an inode without a name,
- * which the next mount tries to free again. */
-static void inode_destroy(struct inode *inode)
+/* Gives the content, then the inode itself back to the disk. 0, or the error that left an inode
+ * without a name, which the next mount tries to free again. */
+static int inode_destroy(struct inode *inode)
 {
-    if (inode_truncate(inode) || log_begin())
-        return;
+    int error = inode_truncate(inode);
+    if (!error)
+        error = log_begin();
+    if (error)
+        return error;
     inode_lock(inode);
     inode->disk = (struct fs_disk_inode){.mode = 0};
     /* Once the number is free it may be found again, as a new inode. */
     inode->valid = false;
-    int error = inode_store(inode);
+    error = inode_store(inode);
     inode_unlock(inode);
     if (!error)
         inode_number_free(inode->number);
-    log_end();
+    int ended = log_end();
+    return error ? error : ended;
 }
 
-void inode_release(struct inode *inode)
+/* Drops the reference; returns whether the inode has been taken out of the table with it. */
+static bool inode_put(struct inode *inode)
 {
-    if (!inode)
-        return;
     spinlock_acquire(&table.lock);
-    /* With one reference left it is ours alone, so its fields are read without its lock. Without a name
-     * nobody can begin to refer to it while it is destroyed. */
-    if (inode->references == 1 && inode->valid && inode->disk.links == 0) {
+    /* With one reference left it is ours alone, so its fields are read without its lock. Without a
+     * name nobody can begin to refer to it while it is destroyed. But as soon as its number is
+     * free, it may become a new file, which others have left without a name again: so the question
+     * is repeated. */
+    while (inode->references == 1 && inode->valid && inode->disk.links == 0) {
         spinlock_release(&table.lock);
-        inode_destroy(inode);
+        int error = inode_destroy(inode);
         spinlock_acquire(&table.lock);
+        if (error)
+            break;
     }
     bool last = --inode->references == 0;
     if (last)
         list_remove(&inode->hash_node);
     spinlock_release(&table.lock);
-    if (last)
+    return last;
+}
+
+void inode_release(struct inode *inode)
+{
+    if (inode && inode_put(inode))
         pool_free(&table.pool, inode);
 }
 

@@ -1,8 +1,9 @@
 /* The content of inodes: where its blocks are, reading, writing, truncation.
  *
- * Pointers are found in the inode itself or one or two blocks of pointers away (fs_format.h). Each pointer is
- * checked when it is followed. Only one buffer is held at a time: a block of pointers is released before the
- * bitmap or the next block is looked at, and the inode's lock keeps everybody else out meanwhile.
+ * Pointers are found in the inode itself or one or two blocks of pointers away (fs_format.h). Each
+ * pointer is checked when it is followed. Only one buffer is held at a time: a block of pointers is
+ * released before the bitmap or the next block is looked at, and the inode's lock keeps everybody
+ * else out meanwhile.
  */
 #include "fs/inode.h"
 
@@ -11,14 +12,15 @@
 #include "fs/log.h"
 #include "lib/string.h"
 
-/* Where a pointer to a block of the file is recorded: a slot of the inode, and on the way from there the entries
- * in `depth` blocks of pointers. */
+/* Where a pointer to a block of the file is recorded: a slot of the inode, and on the way from
+ * there the entries in `depth` blocks of pointers. */
 struct map_path {
     uint32_t *slot;
     unsigned depth;
     uint32_t entry[2];
 };
 
+/* Which way leads to block `index`, which is below FS_FILE_BLOCKS_MAX. */
 static void map_locate(struct inode *inode, uint64_t index, struct map_path *path)
 {
     if (index < FS_DIRECT) {
@@ -37,8 +39,8 @@ static void map_locate(struct inode *inode, uint64_t index, struct map_path *pat
         {(uint32_t)(index / FS_POINTERS_PER_BLOCK), (uint32_t)(index % FS_POINTERS_PER_BLOCK)}};
 }
 
-/* Reads entry `entry` of the block of pointers `table`; fills it with a new block if it is 0 and `allocate` is
- * set. */
+/* Reads entry `entry` of the block of pointers `table`; fills it with a new block if it is 0 and
+ * `allocate` is set. */
 static int map_entry(struct inode *inode, uint32_t table, uint32_t entry, bool allocate,
                      uint32_t *block)
 {
@@ -52,6 +54,7 @@ static int map_entry(struct inode *inode, uint32_t table, uint32_t entry, bool a
         error = block_alloc(&value);
         if (error)
             return error;
+        /* The table was released meanwhile, but the inode's lock kept the entry as it was. */
         error = buf_read(table, &buf);
         if (error) {
             block_free(value);
@@ -95,8 +98,9 @@ int inode_map(struct inode *inode, uint64_t index, uint32_t *block)
     return map_block(inode, index, false, block);
 }
 
-/* Reading and writing -------------------------------------------------------------------------------- */
+/* --- Reading and writing --- */
 
+/* Reads a piece that lies within one block. */
 static int piece_read(struct inode *inode, struct uio *uio, uint64_t offset, uint32_t bytes)
 {
     static const uint8_t zeros[FS_BLOCK_SIZE];
@@ -130,6 +134,7 @@ ssize_t inode_read(struct inode *inode, struct uio *uio, uint64_t offset)
     return total;
 }
 
+/* Writes a piece that lies within one block. */
 static int piece_write(struct inode *inode, struct uio *uio, uint64_t offset, uint32_t bytes)
 {
     uint32_t block;
@@ -142,8 +147,8 @@ static int piece_write(struct inode *inode, struct uio *uio, uint64_t offset, ui
     uint8_t *to = buf->data + offset % FS_BLOCK_SIZE;
     error = uio_get(uio, to, bytes);
     if (error) {
-        /* What was copied before the bad address may stay in the file, but not behind its end: there
-         * everything is zero, for the case that the file grows over it. */
+        /* What was copied before the bad address may stay in the file, but not behind its end:
+         * there everything is zero, for the case that the file grows over it. */
         uint64_t size = inode->disk.size;
         uint32_t inside = size > offset ? (uint32_t)MIN(size - offset, bytes) : 0;
         memset(to + inside, 0, bytes - inside);
@@ -177,11 +182,11 @@ ssize_t inode_write(struct inode *inode, struct uio *uio, uint64_t offset)
     return total > 0 ? total : error;
 }
 
-/* Truncation ----------------------------------------------------------------------------------------- */
+/* --- Truncation --- */
 
-/* One log operation of a truncation. Blocks are freed from the end of the file backwards, so that it is a
- * shorter file at every moment. What limits an operation is the number of bitmap blocks it changes: at
- * most TRIM_BITMAPS and those of one more batch. */
+/* One log operation of a truncation. Blocks are freed from the end of the file backwards, so that
+ * it is a shorter file at every moment. What limits an operation is the number of bitmap blocks it
+ * changes: at most TRIM_BITMAPS and those of one more batch. */
 #define TRIM_BITMAPS 8
 #define TRIM_BATCH   8
 
@@ -191,6 +196,7 @@ struct trim {
     unsigned bitmaps;
 };
 
+/* Frees one block, of data or of pointers, and books it. */
 static void trim_free(struct trim *trim, uint32_t block)
 {
     if (!block_is_data(block)) {
@@ -206,13 +212,14 @@ static void trim_free(struct trim *trim, uint32_t block)
         trim->inode->disk.blocks--;
 }
 
+/* From block `blocks` on nothing is left: the file ends there at the latest. */
 static void trim_size(struct trim *trim, uint64_t blocks)
 {
     trim->inode->disk.size = MIN(trim->inode->disk.size, blocks * FS_BLOCK_SIZE);
 }
 
-/* Frees what the entries of a block of pointers lead to, from the last one down. *left: entries not yet
- * cleared. */
+/* Frees what the entries of a block of pointers lead to, from the last one down. *left: entries not
+ * yet cleared. */
 static int trim_entries(struct trim *trim, uint32_t table, uint32_t *left)
 {
     *left = FS_POINTERS_PER_BLOCK;
@@ -237,8 +244,8 @@ static int trim_entries(struct trim *trim, uint32_t table, uint32_t *left)
     return 0;
 }
 
-/* Frees the content from block `first` of the file on, which *pointer leads to through one block of pointers;
- * *pointer becomes 0 when nothing is left of it. */
+/* Frees the content from block `first` of the file on, which *pointer leads to through one block of
+ * pointers; *pointer becomes 0 when nothing is left of it. */
 static int trim_table(struct trim *trim, uint32_t *pointer, uint64_t first)
 {
     uint32_t left = 0;
@@ -251,7 +258,8 @@ static int trim_table(struct trim *trim, uint32_t *pointer, uint64_t first)
     return error;
 }
 
-/* The last entry of a block of pointers that is in use: *entry and *value, which is 0 if there is none. */
+/* The last entry of a block of pointers that is in use: *entry and *value, which is 0 if there is
+ * none. */
 static int table_last(uint32_t table, uint32_t *entry, uint32_t *value)
 {
     struct buf *buf;
@@ -290,6 +298,7 @@ static int trim_double(struct trim *trim)
     return 0;
 }
 
+/* What fits into one log operation, inside it and with the inode locked. *done: all is freed. */
 static int trim_step(struct inode *inode, bool *done)
 {
     struct trim trim = {.inode = inode};

@@ -9,6 +9,8 @@
 
 #define OPEN_FLAGS_KEPT (O_ACCMODE | O_APPEND | O_NONBLOCK)
 
+/* The offset is guarded by the inode's lock, so that processes which share the file share it
+ * too. */
 static ssize_t inode_file_read(struct file *file, struct uio *uio)
 {
     struct inode *inode = file->object;
@@ -71,6 +73,7 @@ static int inode_file_stat(struct file *file, struct stat *stat)
     return 0;
 }
 
+/* lseek(). Positions behind the end are allowed: what is written there leaves a hole. */
 static int64_t inode_file_seek(struct file *file, int64_t offset, int whence)
 {
     struct inode *inode = file->object;
@@ -94,6 +97,7 @@ static int64_t inode_file_seek(struct file *file, int64_t offset, int whence)
     return position;
 }
 
+/* Commits are shared by all files, so one is synchronised when all are. */
 static int inode_file_sync(struct file *file)
 {
     (void)file;
@@ -111,7 +115,7 @@ const struct file_ops inode_file_ops = {
     .close = inode_file_close,
 };
 
-/* open() --------------------------------------------------------------------------------------------- */
+/* --- open() --- */
 
 /* Whether the flags suit what the path led to. */
 static int open_check(const struct inode *inode, int flags)
@@ -126,6 +130,7 @@ static int open_check(const struct inode *inode, int flags)
     return 0;
 }
 
+/* The driver's operations take the place of ours, and the minor number that of the inode. */
 static int open_device(const struct inode *inode, int flags, struct file **file)
 {
     uint32_t device = inode->disk.device;
@@ -162,8 +167,8 @@ static int open_inode(struct inode *inode, int flags, struct file **file)
     return error;
 }
 
-/* Finds the file or makes it. Between a look that finds nothing and the creation another process may create it;
- * then it is looked up again. */
+/* Finds the file or makes it. Between a look that finds nothing and the creation another process
+ * may create it; then it is looked up again. */
 static int open_find(struct inode *start, const char *path, int flags, uint32_t mode,
                      struct inode **inode)
 {

@@ -7,13 +7,14 @@
  *   3. write the changed blocks where they belong
  *   4. clear the header
  *
- * A crash before 2 is complete leaves no valid header, and the old blocks; after it, the next mount repeats 3
- * from the copies, which may be done any number of times. Only 4 is not followed by a flush: should it be lost,
- * then either the copies are still there and 3 is repeated once more, or the next transaction has begun to
- * overwrite them, which the header's checksum over the copies tells.
+ * A crash before 2 is complete leaves no valid header, and the old blocks; after it, the next mount
+ * repeats 3 from the copies, which may be done any number of times. Only 4 is not followed by a
+ * flush: should it be lost, then either the copies are still there and 3 is repeated once more, or
+ * the next transaction has begun to overwrite them, which the header's checksum over the copies
+ * tells.
  *
- * While a commit runs no operation is open, so the content of the buffers does not change, and they can be
- * written from where they are without their locks.
+ * While a commit runs no operation is open, so the content of the buffers does not change, and they
+ * can be written from where they are without their locks.
  */
 #include "fs/log.h"
 
@@ -37,18 +38,19 @@ static struct {
     bool read_only;               /* [I] */
     struct fs_log_header *header; /* [committing] a page to build headers in */
 
-    unsigned operations;                /* [lock] open ones */
-    unsigned syncing;                   /* [lock] threads in log_sync */
-    bool committing;                    /* [lock] one thread writes; nobody else touches the log */
-    bool failed;                        /* [lock] a commit failed; stays set */
-    uint64_t commits;                   /* [lock] finished ones, to wait for the next */
-    uint32_t count;                     /* [lock] blocks of the running transaction */
+    unsigned operations;                 /* [lock] open ones */
+    unsigned syncing;                    /* [lock] threads in log_sync */
+    bool committing;                     /* [lock] one thread writes; nobody else touches the log */
+    bool failed;                         /* [lock] a commit failed; stays set */
+    uint64_t commits;                    /* [lock] finished ones, to wait for the next */
+    uint32_t count;                      /* [lock] blocks of the running transaction */
     struct buf *blocks[TRANSACTION_MAX]; /* [lock] pinned */
 } fslog;
 
 static uint32_t copy_block(uint32_t i) { return fslog.start + 1 + i; }
 
-/* Writes the header for the first `count` targets in it; `sum` is the checksum that belongs to it. */
+/* Writes the header for the first `count` targets in it; `sum` is the checksum that belongs to
+ * it. */
 static int header_write(uint32_t count, uint64_t sum)
 {
     fslog.header->checksum = sum;
@@ -71,9 +73,10 @@ static int header_clear(void)
     return header_write(0, header_checksum());
 }
 
-/* Recovery ------------------------------------------------------------------------------------------- */
+/* --- Recovery --- */
 
-/* Whether the header in memory and its copies form a complete transaction. *page is room for a block. */
+/* Whether the header in memory and its copies form a complete transaction. *page is room for a
+ * block. */
 static int transaction_check(void *page, bool *complete)
 {
     const struct fs_log_header *header = fslog.header;
@@ -131,7 +134,8 @@ static int log_recover(const struct fs_layout *layout, void *page)
     if (fslog.read_only) {
         if (!complete)
             return 0;
-        kprintf("fs: the disk is read-only, but its log has to be replayed: attach it writable once\n");
+        kprintf("fs: the disk is read-only, but its log has to be replayed: "
+                "attach it writable once\n");
         return -EROFS;
     }
     if (complete)
@@ -156,12 +160,13 @@ int log_mount(const struct fs_layout *layout, bool read_only)
     if (header && page)
         error = log_recover(layout, page);
     page_free(page);
-    /* Recovery takes what the disk's log can hold; from here on what the cache can pin counts too. */
+    /* Recovery takes what the disk's log can hold; from here on what the cache can pin counts
+     * too. */
     fslog.capacity = MIN(fslog.capacity, TRANSACTION_MAX);
     return error;
 }
 
-/* Commit --------------------------------------------------------------------------------------------- */
+/* --- Commit --- */
 
 /* Steps 1 and 2. */
 static int commit_write(void)
@@ -211,7 +216,8 @@ static int log_commit(void)
     spinlock_acquire(&fslog.lock);
 
     if (error) {
-        /* The blocks stay pinned: what is in memory is consistent, what is on disk perhaps older. */
+        /* The blocks stay pinned: what is in memory is consistent, what is on disk perhaps
+         * older. */
         fslog.failed = true;
     } else {
         for (uint32_t i = 0; i < fslog.count; i++) {
@@ -226,7 +232,7 @@ static int log_commit(void)
     return error ? -EIO : 0;
 }
 
-/* Operations ----------------------------------------------------------------------------------------- */
+/* --- Operations --- */
 
 /* Room for one more operation, if all the open ones use what they may. Lock held. */
 static bool log_has_room(void)

@@ -1,8 +1,8 @@
 /* Giving and taking names: create, mkdir, mknod, link, unlink.
  *
- * Each is one log operation under fs_volume.names, so that what was looked up in a directory still holds when the
- * directory is changed. A new inode begins without a name; if giving it one fails, dropping the last
- * reference frees it again, and nothing has to be undone by hand.
+ * Each is one log operation under fs_volume.names, so that what was looked up in a directory still
+ * holds when the directory is changed. A new inode begins without a name; if giving it one fails,
+ * dropping the last reference frees it again, and nothing has to be undone by hand.
  */
 #include "fs/names.h"
 
@@ -14,6 +14,7 @@
 
 #define LINK_MAX 65535
 
+/* Begins the operation and takes `names`, in the order that all keep. */
 static int names_begin(void)
 {
     int error = log_begin();
@@ -22,6 +23,7 @@ static int names_begin(void)
     return error;
 }
 
+/* Returns the operation's own error if it had one, else that of the commit. */
 static int names_end(int error)
 {
     sleeplock_release(&fs_volume.names);
@@ -62,7 +64,8 @@ static int inode_name_first(struct inode *directory, const char *name, struct in
     return error;
 }
 
-/* *inode gets a reference also when naming it failed, to be dropped after the operation. Directory locked. */
+/* *inode gets a reference also when naming it failed, to be dropped after the operation. Directory
+ * locked. */
 static int create_locked(struct inode *directory, const char *name, uint32_t mode, uint32_t device,
                          struct inode **inode)
 {
@@ -177,8 +180,10 @@ static int unlink_entry(struct inode *directory, uint64_t offset, struct inode *
     return error;
 }
 
-/* *inode gets a reference to what was unlinked, to be dropped after the operation. Directory locked. */
-static int unlink_locked(struct inode *directory, const char *name, bool slash, struct inode **inode)
+/* *inode gets a reference to what was unlinked, to be dropped after the operation. Directory
+ * locked. */
+static int unlink_locked(struct inode *directory, const char *name, bool slash,
+                         struct inode **inode)
 {
     uint32_t number;
     uint64_t offset;

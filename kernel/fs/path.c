@@ -37,7 +37,8 @@ static int path_step(struct inode **at, const char *name)
     inode_lock(directory);
     /* The entries of a removed directory, .. among them, may name inodes that have been reused. */
     int error = directory->disk.links == 0 ? -ENOENT : dir_find(directory, name, &number, NULL);
-    /* The reference is taken before the entry can change, the inode read when the directory is free. */
+    /* The reference is taken before the entry can change, the inode read when the directory is
+     * free. */
     if (!error && (child = inode_find(number)) == NULL)
         error = -ENFILE;
     inode_unlock(directory);
@@ -55,6 +56,7 @@ static int path_step(struct inode **at, const char *name)
 int path_parent(struct inode *start, const char *path, struct inode **directory,
                 char name[NAME_MAX + 1], bool *slash)
 {
+    /* A reference of our own from the beginning: the walk drops what it leaves behind. */
     struct inode *at = *path == '/' || !start ? fs_root() : start;
     int error = *path == 0 || !at ? -ENOENT : 0;
     inode_hold(at);

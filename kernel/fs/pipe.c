@@ -1,8 +1,9 @@
 /* Pipes: one page of bytes, used as a ring, between two files.
  *
- * The counts of bytes written and read only grow (and wrap together at 2^32, a multiple of the ring's size); their
- * difference is what the ring holds. A uio must not be touched under a spinlock, so who copies first marks
- * his side as busy, which keeps the bytes he works on his own, and moves his count afterwards.
+ * The counts of bytes written and read only grow (and wrap together at 2^32, a multiple of the
+ * ring's size); their difference is what the ring holds. A uio must not be touched under a
+ * spinlock, so who copies first marks his side as busy, which keeps the bytes he works on his own,
+ * and moves his count afterwards.
  */
 #include "fs/pipe.h"
 
@@ -37,7 +38,8 @@ void pipe_init(void)
 static uint32_t pipe_used(const struct pipe *pipe) { return pipe->written - pipe->read; }
 static uint32_t pipe_room(const struct pipe *pipe) { return PIPE_SIZE - pipe_used(pipe); }
 
-/* Copies n bytes between the ring from count `at` on and the uio, around the ring's end if need be. */
+/* Copies n bytes between the ring from count `at` on and the uio, around the ring's end if need
+ * be. */
 static int pipe_copy(struct pipe *pipe, uint32_t at, struct uio *uio, uint32_t n, bool into_ring)
 {
     while (n > 0) {
@@ -66,6 +68,7 @@ static int pipe_wait_data(struct pipe *pipe, bool nonblocking)
     return 0;
 }
 
+/* Takes what is there, without waiting for more (POSIX read()); 0 when the last writer is gone. */
 static ssize_t pipe_read(struct file *file, struct uio *uio)
 {
     struct pipe *pipe = file->object;
@@ -127,7 +130,8 @@ static ssize_t pipe_write_piece(struct pipe *pipe, struct uio *uio, uint32_t nee
 static ssize_t pipe_write(struct file *file, struct uio *uio)
 {
     ssize_t total = 0;
-    /* POSIX write(): up to PIPE_BUF bytes go in one piece or not at all; more may be cut anywhere. */
+    /* POSIX write(): up to PIPE_BUF bytes go in one piece or not at all; more may be cut
+     * anywhere. */
     uint32_t need = uio->remaining <= PIPE_SIZE ? (uint32_t)uio->remaining : 1;
     while (uio->remaining > 0) {
         ssize_t moved = pipe_write_piece(file->object, uio, need, file->flags & O_NONBLOCK);
@@ -138,6 +142,7 @@ static ssize_t pipe_write(struct file *file, struct uio *uio)
     return total;
 }
 
+/* Data that was written before the last writer went can still be read: then both bits are set. */
 static int pipe_poll_reader(struct file *file, struct waiter *waiter)
 {
     struct pipe *pipe = file->object;
@@ -153,6 +158,7 @@ static int pipe_poll_reader(struct file *file, struct waiter *waiter)
     return events;
 }
 
+/* Room for one byte makes the end writable, as a write of one byte would not wait. */
 static int pipe_poll_writer(struct file *file, struct waiter *waiter)
 {
     struct pipe *pipe = file->object;

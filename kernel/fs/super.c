@@ -32,6 +32,7 @@ int fs_damaged(const char *fmt, ...)
     return -EIO;
 }
 
+/* Says why the disk is not mounted; returns -EINVAL. */
 static int super_refuse(const char *disk, const char *what, uint64_t found, uint64_t expected)
 {
     kprintf("fs: %s: %s is 0x%lx, expected 0x%lx\n", disk, what, (unsigned long)found,
@@ -39,7 +40,8 @@ static int super_refuse(const char *disk, const char *what, uint64_t found, uint
     return -EINVAL;
 }
 
-/* Everything that the rest of the file system takes for granted about the layout is checked here. */
+/* Everything that the rest of the file system takes for granted about the layout is checked
+ * here. */
 static int super_check(const struct fs_super *super, const struct block_device *disk)
 {
     uint64_t disk_blocks = disk->sectors / (FS_BLOCK_SIZE / SECTOR_SIZE);
@@ -62,6 +64,7 @@ static int super_check(const struct fs_super *super, const struct block_device *
     return 0;
 }
 
+/* Reads and checks the superblock, and computes the layout from it. */
 static int super_read(const struct block_device *disk)
 {
     void *page = page_alloc();
@@ -88,7 +91,8 @@ static uint32_t orphans_in_block(const struct fs_disk_inode *inodes)
     return found;
 }
 
-/* Files that were open without a name when the system stopped: one reference, and dropping it frees them. */
+/* Files that were open without a name when the system stopped: one reference, and dropping it frees
+ * them. */
 static int orphans_free(void)
 {
     const struct fs_layout *layout = &fs_volume.layout;
@@ -114,6 +118,7 @@ static int orphans_free(void)
     return 0;
 }
 
+/* The root stays referenced for good. */
 static int root_open(void)
 {
     struct inode *root;
@@ -136,6 +141,7 @@ int fs_mount_root(void)
     }
     fs_volume = (struct fs_volume){.read_only = disk->read_only};
     sleeplock_init(&fs_volume.names, "names");
+    /* The log before anything that reads through the cache: replaying changes blocks below it. */
     int error = buf_init(disk);
     if (!error)
         error = inode_table_init();

@@ -26,6 +26,7 @@ struct directive {
     char specifier;
 };
 
+/* Every character goes through here, so the count is right whatever the sink keeps. */
 static void emit(struct formatter *f, char c)
 {
     f->put(f->context, c);
@@ -60,6 +61,7 @@ static int read_number(struct formatter *f, const char **fmt)
     return n;
 }
 
+/* Flags may come in any order and more than once. */
 static bool read_flag(struct directive *d, char c)
 {
     switch (c) {
@@ -115,6 +117,7 @@ static struct directive read_directive(struct formatter *f, const char **fmt)
     return d;
 }
 
+/* What is shorter than an int is passed as one (C99, 6.5.2.2) and cut again here. */
 static uint64_t read_unsigned(struct formatter *f, int bytes)
 {
     if (bytes == sizeof(long))
@@ -123,6 +126,7 @@ static uint64_t read_unsigned(struct formatter *f, int bytes)
     return bytes >= (int)sizeof(int) ? value : value & ((1u << (8 * bytes)) - 1);
 }
 
+/* The same, with the sign of the short type. */
 static int64_t read_signed(struct formatter *f, int bytes)
 {
     if (bytes == sizeof(long))
@@ -174,6 +178,7 @@ static void emit_number(struct formatter *f, const struct directive *d, uint64_t
         emit_repeated(f, ' ', padding);
 }
 
+/* The magnitude is computed unsigned, so that the smallest number does not overflow. */
 static void emit_signed(struct formatter *f, const struct directive *d)
 {
     int64_t value = read_signed(f, d->bytes);
@@ -182,6 +187,7 @@ static void emit_signed(struct formatter *f, const struct directive *d)
     emit_number(f, d, magnitude, 10, value < 0 ? "-" : d->plus ? "+" : "");
 }
 
+/* The # flag marks the base, except for the value 0. */
 static void emit_unsigned(struct formatter *f, const struct directive *d)
 {
     uint64_t value = read_unsigned(f, d->bytes);
@@ -195,6 +201,7 @@ static void emit_unsigned(struct formatter *f, const struct directive *d)
         emit_number(f, d, value, 16, !marked ? "" : d->specifier == 'X' ? "0X" : "0x");
 }
 
+/* Always with 0x, as in every message of the kernel. */
 static void emit_pointer(struct formatter *f, const struct directive *d)
 {
     emit_number(f, d, (uintptr_t)va_arg(f->args, void *), 16, "0x");
@@ -211,6 +218,7 @@ static void emit_string(struct formatter *f, const struct directive *d)
     emit_text(f, d, text, (int)strnlen(text, most));
 }
 
+/* A field of one character; 0 is one as well. */
 static void emit_character(struct formatter *f, const struct directive *d)
 {
     char c = (char)va_arg(f->args, int);
@@ -243,6 +251,7 @@ static void emit_directive(struct formatter *f, const struct directive *d, const
     }
 }
 
+/* The text between directives goes out as it is. */
 int format(void (*put)(void *context, char c), void *context, const char *fmt, va_list args)
 {
     struct formatter f = {.put = put, .context = context};
@@ -267,6 +276,7 @@ struct bounded_text {
     size_t size, length;
 };
 
+/* Counts on behind the end, because the caller is told the whole length. */
 static void bounded_text_put(void *context, char c)
 {
     struct bounded_text *text = context;

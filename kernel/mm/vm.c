@@ -122,23 +122,31 @@ struct vm_space *vm_space_create(void)
     if (!space)
         return NULL;
     space->root = page_alloc_zeroed();
-    if (!space->root) {
+    space->user = page_alloc_zeroed();
+    if (!space->root || !space->user) {
+        page_free(space->root);
+        page_free(space->user);
         pool_free(&spaces, space);
         return NULL;
     }
     memcpy(space->root, kernel_root, KERNEL_ENTRIES * sizeof *kernel_root);
+    space->root[USER_ENTRY] = PTE_MAKE(space->user, PTE_V);
     space->top = space->heap_start = USER_BASE;
     space->stack = USER_END;
     return space;
 }
 
-/* The valid leaf entry of a user page; NULL if there is none. */
-static uint64_t *user_entry(const struct vm_space *space, uintptr_t address)
+/* The leaf entry of an address, valid or not; NULL if there is no table for it or it lies outside user space. The first
+ * level is known, so this is short: every copy to or from a user goes through here. */
+static inline uint64_t *user_entry(const struct vm_space *space, uintptr_t address)
 {
-    if (address < USER_BASE || address >= USER_END)
+    uintptr_t offset = address - USER_BASE;
+    if (offset >= USER_END - USER_BASE)
         return NULL;
-    uint64_t *entry = entry_find(space->root, address, 0, false);
-    return entry && *entry & PTE_V ? entry : NULL;
+    uint64_t table = space->user[offset / MEGAPAGE];
+    if (!(table & PTE_V))
+        return NULL;
+    return (uint64_t *)PTE_ADDRESS(table) + PTE_INDEX(address, 0);
 }
 
 int vm_space_map(struct vm_space *space, uintptr_t start, uintptr_t end, unsigned protection)
@@ -164,7 +172,7 @@ void vm_space_unmap(struct vm_space *space, uintptr_t start, uintptr_t end)
     bool flush = false;
     for (uintptr_t address = start; address < end; address += PAGE_SIZE) {
         uint64_t *entry = user_entry(space, address);
-        if (!entry)
+        if (!entry || !(*entry & PTE_V))
             continue;
         void *page = (void *)PTE_ADDRESS(*entry);
         *entry = 0;
@@ -181,7 +189,7 @@ static int range_clone(struct vm_space *to, const struct vm_space *from, uintptr
 {
     for (uintptr_t address = start; address < end; address += PAGE_SIZE) {
         uint64_t *entry = user_entry(from, address);
-        if (!entry)
+        if (!entry || !(*entry & PTE_V))
             continue;
         uint64_t *copy = entry_find(to->root, address, 0, true);
         void *page = copy ? page_alloc() : NULL;
@@ -211,18 +219,16 @@ struct vm_space *vm_space_clone(const struct vm_space *from)
 
 void vm_space_destroy(struct vm_space *space)
 {
-    uint64_t user = space->root[USER_ENTRY];
-    uint64_t *megapages = user & PTE_V ? (uint64_t *)PTE_ADDRESS(user) : NULL;
-    for (unsigned i = 0; megapages && i < ENTRIES; i++) {
-        if (!(megapages[i] & PTE_V))
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        if (!(space->user[i] & PTE_V))
             continue;
-        uint64_t *pages = (uint64_t *)PTE_ADDRESS(megapages[i]);
+        uint64_t *pages = (uint64_t *)PTE_ADDRESS(space->user[i]);
         for (unsigned j = 0; j < ENTRIES; j++)
             if (pages[j] & PTE_V)
                 page_free((void *)PTE_ADDRESS(pages[j]));
         page_free(pages);
     }
-    page_free(megapages);
+    page_free(space->user);
     page_free(space->root);
     pool_free(&spaces, space);
 }
@@ -236,8 +242,8 @@ void vm_activate(const struct vm_space *space)
 
 void *vm_user_page(const struct vm_space *space, uintptr_t address, unsigned access)
 {
-    uint64_t *entry = user_entry(space, address);
-    if (!entry || (*entry & access) != access)
+    const uint64_t *entry = user_entry(space, address);
+    if (!entry || (*entry & (PTE_V | access)) != (PTE_V | access))
         return NULL;
     return (char *)PTE_ADDRESS(*entry) + address % PAGE_SIZE;
 }

@@ -13,6 +13,7 @@
  * `stack` to USER_END. Changed only by its own process; nothing else runs in it. */
 struct vm_space {
     uint64_t *root;         /* top-level page table; its kernel entries are shared with all others */
+    uint64_t *user;         /* the next-level table below its one user entry */
     uintptr_t top;          /* end of the heap */
     uintptr_t heap_start;   /* the break may not go below */
     uintptr_t stack;        /* lowest stack address */

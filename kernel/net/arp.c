@@ -60,6 +60,8 @@ static int packet_send(struct netdev *dev, struct mbuf *m, uint16_t operation, b
     return ether_output(dev, m, target_mac ? target_mac : ether_broadcast, ETHER_TYPE_ARP);
 }
 
+/* A request, to all or (target_mac) to the one that is to confirm its address. `counter` tells
+ * requests and announcements apart. */
 static void request_send(struct netdev *dev, be32_t sender, const uint8_t *target_mac,
                          be32_t target, enum net_counter counter)
 {
@@ -80,12 +82,16 @@ static void announcement_send(struct netdev *dev, be32_t address)
 
 /* --- The timer thread --- */
 
+/* While the thread does not sleep, wake_at is 0 and nobody wakes it: it looks at all deadlines
+ * before it sleeps. */
 void arp_timer_update(uint64_t deadline)
 {
     if (deadline < timer.wake_at)
         waitq_wake(&timer.wait);
 }
 
+/* The slot that is due first; NULL if nothing is to be announced. There is one a device, so a
+ * search is short. */
 static struct announcement *announcement_next(void)
 {
     struct announcement *next = NULL;
@@ -146,6 +152,7 @@ static void timer_thread(void *unused)
         timer_step();
 }
 
+/* Without its thread ARP still answers and asks once, which is enough on a good wire. */
 void arp_init(void)
 {
     spinlock_init(&arp_lock, "arp");
@@ -156,6 +163,7 @@ void arp_init(void)
         kprintf("arp: no thread for timers: requests are not repeated, entries do not expire\n");
 }
 
+/* Begins anew if an announcement was under way: the address may be another one. */
 void arp_announce(struct netdev *dev, be32_t address)
 {
     struct announcement *announcement = &timer.announcements[dev->index];
@@ -206,6 +214,7 @@ static int output_unknown(struct netdev *dev, struct arp_entry *entry, struct mb
     return 0;
 }
 
+/* The first branch is the way of nearly every datagram: one lock, one look, no allocation. */
 int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop)
 {
     uint8_t mac[ETHERNET_ADDRESS_LENGTH];
@@ -299,6 +308,7 @@ static void reply_send(struct netdev *dev, struct mbuf *m)
     packet_send(dev, m, ARP_REPLY, request.target_ip, request.sender_mac, request.sender_ip);
 }
 
+/* In RFC 826's order: is it sound, learn from its sender, then see what it asks. */
 void arp_input(struct netdev *dev, struct mbuf *m)
 {
     enum net_counter reason;

@@ -43,6 +43,8 @@ void arp_table_init(void)
     }
 }
 
+/* The same address may be known on two devices, so both make the key; the device needs no part
+ * in the hash. */
 struct arp_entry *arp_table_find(const struct netdev *dev, be32_t address)
 {
     LIST_FOR_EACH (node, bucket_of(address)) {
@@ -68,6 +70,8 @@ static uint64_t state_duration(enum arp_state state)
     }
 }
 
+/* Being put last keeps every list in the order of its deadlines, because all entries of a state
+ * stay equally long. */
 void arp_entry_enter(struct arp_entry *entry, enum arp_state state)
 {
     uint64_t duration = state_duration(state);
@@ -89,6 +93,8 @@ static void waiting_drop(struct arp_entry *entry, enum net_counter reason)
     entry->waiting = NULL;
 }
 
+/* Whatever state it was in. Who waits is not told: it is as if the datagram were lost on the
+ * wire. */
 static void entry_free(struct arp_entry *entry)
 {
     waiting_drop(entry, NET_arp_wait_flushed);
@@ -117,6 +123,7 @@ static struct arp_entry *entry_evict(void)
     return victim;
 }
 
+/* The caller knows that there is no entry for this address yet. */
 struct arp_entry *arp_table_create(struct netdev *dev, be32_t address)
 {
     struct arp_entry *entry = state_oldest(ARP_FREE);
@@ -134,6 +141,7 @@ struct arp_entry *arp_table_create(struct netdev *dev, be32_t address)
     return entry;
 }
 
+/* Also the way out of FAILED: a neighbour that says something is back. */
 struct mbuf *arp_entry_confirm(struct arp_entry *entry, const uint8_t *mac)
 {
     struct mbuf *waiting = entry->waiting;
@@ -151,6 +159,7 @@ struct mbuf *arp_entry_confirm(struct arp_entry *entry, const uint8_t *mac)
 
 /* --- Ageing --- */
 
+/* Three looks, however many entries there are. */
 uint64_t arp_table_deadline(void)
 {
     uint64_t deadline = NEVER;
@@ -190,6 +199,7 @@ static bool complete_expire(struct arp_entry *entry)
     return true;
 }
 
+/* One entry a call, so that the caller can send with the lock free and come back for the next. */
 bool arp_table_expire(uint64_t now, struct arp_entry *asked)
 {
     for (enum arp_state state = ARP_RESOLVING; state <= ARP_FAILED; state++) {
@@ -209,6 +219,8 @@ bool arp_table_expire(uint64_t now, struct arp_entry *asked)
     return false;
 }
 
+/* By hand, or when a device goes down or changes its address: rare, so this walks the whole
+ * table. */
 void arp_flush(struct netdev *dev)
 {
     spinlock_acquire(&arp_lock);
@@ -237,6 +249,7 @@ static int request_parse(const struct arpreq *request, struct netdev **dev, be32
     return one_host && !((*dev)->flags & IFF_LOOPBACK) ? 0 : -EINVAL;
 }
 
+/* An entry without ATF_COM is one that is being asked for, or did not answer. */
 static void entry_to_request(const struct arp_entry *entry, struct arpreq *request)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {entry->address}};
@@ -266,6 +279,7 @@ int arp_entry_get(struct arpreq *request)
     return entry ? 0 : -ENXIO;
 }
 
+/* Serves a datagram that has been waiting, just as an answer from the wire would. */
 int arp_entry_set(const struct arpreq *request)
 {
     struct netdev *dev;

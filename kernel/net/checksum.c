@@ -20,6 +20,7 @@ static inline uint64_t add_with_carry(uint64_t a, uint64_t b)
     return a + (a < b);
 }
 
+/* The first step leaves at most one carry, the second takes it in; so for 16 bits below. */
 static inline uint32_t fold_to_32(uint64_t sum)
 {
     sum = (sum & UINT32_MAX) + (sum >> 32);

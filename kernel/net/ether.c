@@ -63,6 +63,7 @@ static void deliver(struct netdev *dev, struct mbuf *m, int type)
     }
 }
 
+/* Nothing of the header is looked at before its length has been checked, and it is checked once. */
 void ether_input(struct netdev *dev, struct mbuf *m)
 {
     const struct ether_header *header = (const struct ether_header *)m->data;
@@ -88,6 +89,8 @@ void ether_input(struct netdev *dev, struct mbuf *m)
     deliver(dev, m, type);
 }
 
+/* The offset of a checksum that the device completes counts from the front of the frame, so it
+ * moves along. */
 int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination, uint16_t type)
 {
     struct ether_header *header = mbuf_push(m, sizeof(*header));

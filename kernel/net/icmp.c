@@ -93,6 +93,7 @@ static void echo_answer(struct mbuf *m)
     net_count(result < 0 ? NET_icmp_echo_no_way : NET_icmp_echo_replies_sent);
 }
 
+/* The whole message goes up: ping looks at sequence number and data itself. */
 static void echo_reply_deliver(struct mbuf *m)
 {
     const struct icmp_header *header = (const struct icmp_header *)m->data;
@@ -159,6 +160,7 @@ static bool error_tell(const struct ip_header *quoted, int error)
     return true;
 }
 
+/* Whatever becomes of it, an error is never answered (RFC 1122, 3.2.2). */
 static void error_deliver(struct mbuf *m)
 {
     const struct icmp_header *header = (const struct icmp_header *)m->data;
@@ -177,6 +179,8 @@ static void error_deliver(struct mbuf *m)
 
 /* --- Input --- */
 
+/* One check of the length serves all types, since every header is 8 bytes; one of the checksum,
+ * the whole message. */
 void icmp_input(struct netdev *dev, struct mbuf *m)
 {
     const struct icmp_header *header = (const struct icmp_header *)m->data;
@@ -272,6 +276,7 @@ static void error_build(struct mbuf *m, uint8_t type, uint8_t code)
     header->checksum = checksum_finish(checksum_add(0, m->data, m->length));
 }
 
+/* Permission comes before the token, so that what may not be answered takes none away. */
 void icmp_send_error(struct netdev *dev, struct mbuf *m, uint8_t type, uint8_t code)
 {
     if (error_is_forbidden(dev, m)) {

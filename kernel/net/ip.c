@@ -51,6 +51,8 @@ static bool source_is_valid(const struct netdev *dev, const struct mbuf *m, be32
     return (m->flags & MBUF_LOOPBACK) || !ip_is_own(source);
 }
 
+/* Our own addresses on other interfaces count as well: the address belongs to the host (RFC
+ * 1122, 3.3.4.2, the weak model). The first test is the one that nearly every datagram passes. */
 static bool destination_is_ours(const struct netdev *dev, const struct mbuf *m, be32_t destination)
 {
     if (destination == ip_address(dev) && destination != 0)
@@ -127,6 +129,7 @@ static void deliver(struct netdev *dev, struct mbuf *m, uint8_t protocol)
     }
 }
 
+/* The header's fields that others need are copied into the mbuf, once, here. */
 void ip_input(struct netdev *dev, struct mbuf *m)
 {
     enum net_counter reason;
@@ -157,6 +160,8 @@ static int multicast_output(struct netdev *dev, struct mbuf *m, be32_t group)
     return ether_output(dev, m, mac, ETHER_TYPE_IP);
 }
 
+/* Who gets the frame: loopback has no link addresses, all and groups need no asking, a neighbour
+ * is resolved. */
 static int link_output(struct mbuf *m, const struct ip_destination *way)
 {
     if (way->dev->flags & IFF_LOOPBACK)
@@ -175,6 +180,7 @@ static int refuse(struct mbuf *m, enum net_counter reason, int error)
     return error;
 }
 
+/* Nothing is looked up here: whoever sends many datagrams to one place finds the way once. */
 int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way)
 {
     if (send->ttl == 0)

@@ -34,6 +34,7 @@ static int loopback_open(struct netdev *dev)
     return 0;
 }
 
+/* What is still queued goes the way of frames in a device's rings. */
 static void loopback_stop(struct netdev *dev)
 {
     (void)dev;
@@ -83,6 +84,8 @@ static int loopback_transmit(struct netdev *dev, struct mbuf *m, bool more)
     return result;
 }
 
+/* The datagrams are taken in one go and passed up with the lock free: what they cause to be sent
+ * may come right back here. */
 static int loopback_poll(struct netdev *dev, int budget)
 {
     struct list taken;
@@ -101,6 +104,7 @@ static int loopback_poll(struct netdev *dev, int budget)
     return count;
 }
 
+/* Both under the lock, so a datagram is either seen here or its sender sees `notify`. */
 static bool loopback_irq_on(struct netdev *dev)
 {
     (void)dev;

@@ -30,6 +30,8 @@ static struct {
     unsigned owned[MBUF_OWNERS]; /* atomic */
 } pool = {.lock = SPINLOCK_INITIALIZER("mbuf pool"), .free = LIST_INITIALIZER(pool.free)};
 
+/* The pages stay where they are for good. What was got before memory ran out is kept: a small
+ * pool is better than none. */
 int mbuf_init(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -46,6 +48,8 @@ int mbuf_init(unsigned count)
     return 0;
 }
 
+/* Two relaxed additions: the counts need only be right when nothing moves, and this runs several
+ * times for each packet. */
 void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
 {
     __atomic_fetch_sub(&pool.owned[m->owner], 1, __ATOMIC_RELAXED);
@@ -53,6 +57,8 @@ void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
     m->owner = owner;
 }
 
+/* Every field but the owner and the link; the contents are not touched, which is why taking a
+ * buffer costs the same for any size. */
 void mbuf_reset(struct mbuf *m)
 {
     m->data = m->buffer + MBUF_HEADROOM;
@@ -66,6 +72,7 @@ void mbuf_reset(struct mbuf *m)
     m->source_port = 0;
 }
 
+/* The lock covers the list alone; the buffer is made ready after that, by its new owner. */
 struct mbuf *mbuf_alloc(enum mbuf_owner owner)
 {
     spinlock_acquire(&pool.lock);
@@ -81,6 +88,7 @@ struct mbuf *mbuf_alloc(enum mbuf_owner owner)
     return m;
 }
 
+/* Goes to the front of the list, to be taken next, while the caches still hold it. */
 void mbuf_free(struct mbuf *m)
 {
     if (!m)
@@ -108,6 +116,9 @@ uint32_t mbuf_tailroom(const struct mbuf *m)
     return (uint32_t)((const uint8_t *)m + PAGE_SIZE - (m->data + m->length));
 }
 
+/* The four that move the ends. Each asserts that there is room: a length that came from a wire
+ * or a user has been compared with what there is long before, so a failure here is a bug of the
+ * kernel. */
 void *mbuf_push(struct mbuf *m, uint32_t n)
 {
     assert(n <= mbuf_headroom(m));
@@ -140,6 +151,8 @@ void mbuf_truncate(struct mbuf *m, uint32_t length)
 
 unsigned mbuf_total(void) { return pool.total; }
 
+/* A count may be one off while another hart moves an mbuf; at rest the sum over all owners is
+ * the total. */
 unsigned mbuf_count(enum mbuf_owner owner)
 {
     return __atomic_load_n(&pool.owned[owner], __ATOMIC_RELAXED);

@@ -4,23 +4,23 @@
  *   netconf_list    interfaces, routes, ARP entries, sockets, counters as arrays
  *
  * The structures come from user programs, as kernel copies. Here their form is checked: names end
- * with a 0, IP addresses say that they are. Whether the values make
- * sense is checked, and the change made, by the module that owns it (netdev, ip, arp), under its
- * locks.
+ * with a 0, IP addresses say that they are. Whether the values make sense is checked, and the
+ * change made, by the module that owns them (netdev, ip, arp), under its locks. So a request is
+ * either carried out or refused as a whole, and this file has no state and no lock of its own.
  */
 #include "net/socket.h"
 
 #include "abi/errno.h"
 #include "lib/byteorder.h"
 #include "lib/string.h"
-#include "mm/kalloc.h"
-#include "net/counters.h"
 #include "net/net.h"
 
 /* --- Checks and conversions --- */
 
+/* Searches go on until the 0, so one that is missing must show before any search. */
 static bool name_is_terminated(const char *name) { return strnlen(name, IFNAMSIZ) < IFNAMSIZ; }
 
+/* A sockaddr has no room for the alignment of a sockaddr_in's address: it is copied, never cast. */
 static be32_t address_get(const struct sockaddr *address)
 {
     struct sockaddr_in in;
@@ -36,12 +36,14 @@ static void address_put(struct sockaddr *address, be32_t value)
 
 /* --- Interfaces --- */
 
+/* IFF_RUNNING is no stored flag: it follows from the device's state, link included. */
 static int16_t flags_get(const struct netdev *dev)
 {
     return (int16_t)(dev->flags | (netdev_is_running(dev) ? IFF_RUNNING : 0));
 }
 
-/* Which frames the device lets through. Undone if the device refuses. */
+/* Which frames the device lets through. The flags are set first, since the driver reads them
+ * there, and no lock is held during its call; if the device refuses, they are set back. */
 static int receive_mode_set(struct netdev *dev, uint16_t mode)
 {
     const uint16_t mask = IFF_PROMISC | IFF_ALLMULTI;
@@ -61,7 +63,7 @@ static int receive_mode_set(struct netdev *dev, uint16_t mode)
 }
 
 /* Applies the flags that a user may change; the others are facts, and what is asked of them is
- * ignored. */
+ * ignored. Up or down comes last, so that a device comes up in the mode it is to have. */
 static int flags_set(struct netdev *dev, uint16_t flags)
 {
     int result = receive_mode_set(dev, flags & (IFF_PROMISC | IFF_ALLMULTI));
@@ -73,6 +75,7 @@ static int flags_set(struct netdev *dev, uint16_t flags)
     return result;
 }
 
+/* The type of the address stands where an IP address has its family. */
 static void hardware_address_get(const struct netdev *dev, struct sockaddr *address)
 {
     *address =
@@ -109,6 +112,8 @@ static int interface_address_set(struct netdev *dev, unsigned long request,
     return value == 0 ? -EINVAL : ip_set_address(dev, ip_address(dev), value);
 }
 
+/* Single values are read without a lock: each is one load, and may be old when the user sees it
+ * anyway. */
 static int interface_get(const struct netdev *dev, unsigned long request, struct ifreq *ifreq)
 {
     switch (request) {
@@ -169,6 +174,7 @@ static int route_change(unsigned long request, const struct rtentry *entry)
     return request == SIOCADDRT ? ip_route_add(entry) : ip_route_delete(entry);
 }
 
+/* SIOCGARP fills the entry in; the others only read it. */
 static int arp_change(unsigned long request, struct arpreq *entry)
 {
     if (!name_is_terminated(entry->arp_dev))
@@ -185,6 +191,7 @@ static int arp_change(unsigned long request, struct arpreq *entry)
     }
 }
 
+/* The requests fall into those about an interface, whose name is looked up first, and the rest. */
 int netconf_ioctl(unsigned long request, void *argument)
 {
     struct netdev *dev;

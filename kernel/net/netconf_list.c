@@ -24,6 +24,7 @@ struct counter_writer {
 
 enum counter_kind { SUM, DROP, GAUGE };
 
+/* What does not fit is still numbered, so that the caller learns how much room to bring. */
 static void counter_write(struct counter_writer *writer, const char *group, const char *name,
                           enum counter_kind kind, uint64_t value)
 {
@@ -50,6 +51,7 @@ static void counters_write_stack(struct counter_writer *writer)
                       __atomic_load_n(&net_counters[i], __ATOMIC_RELAXED));
 }
 
+/* The names are the fields', so that a reader of netstat finds them in net/netdev.h. */
 static void counters_write_device(struct counter_writer *writer, const struct netdev *dev)
 {
 #define DEVICE_COUNTER(name, kind)                                                                 \
@@ -89,6 +91,8 @@ static void counters_write_mbuf(struct counter_writer *writer)
     counter_write(writer, "mbuf", "alloc_failures", SUM, mbuf_alloc_failures());
 }
 
+/* All counters of one moment would need a lock on the data path; these are each right when they
+ * are read. */
 static int list_counters(struct netlist *list, struct uio *entries)
 {
     struct counter_writer writer = {.uio = entries, .room = list->count};
@@ -124,6 +128,7 @@ static uint32_t interface_list(struct ifreq *entries, uint32_t room)
  * for. */
 #define LIST_ENTRIES_MAX 256u
 
+/* 0: the request is no list. */
 static size_t entry_size(unsigned long request)
 {
     switch (request) {
@@ -140,6 +145,7 @@ static size_t entry_size(unsigned long request)
     }
 }
 
+/* Each owner of a table fills what there is room for, and returns how much there is. */
 static uint32_t table_gather(unsigned long request, void *entries, uint32_t room)
 {
     switch (request) {
@@ -154,6 +160,8 @@ static uint32_t table_gather(unsigned long request, void *entries, uint32_t room
     }
 }
 
+/* The memory is for this call only, so that two programs that ask at the same time do not share
+ * a buffer. */
 int netconf_list(unsigned long request, struct netlist *list, struct uio *entries)
 {
     if (request == SIOCGCOUNTERS)

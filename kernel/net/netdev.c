@@ -64,6 +64,7 @@ static bool poll_enter(struct netdev *dev)
     return dev->polling;
 }
 
+/* Leaves the device, and wakes a netdev_down() that has been waiting for this. */
 static void poll_leave(struct netdev *dev)
 {
     spinlock_acquire(&dev->lock);
@@ -73,6 +74,7 @@ static void poll_leave(struct netdev *dev)
     spinlock_release(&dev->lock);
 }
 
+/* In polled mode the interrupt is left off, and poll_wait() sees to the next look. */
 bool netdev_poll_round(struct netdev *dev)
 {
     if (!poll_enter(dev))
@@ -89,6 +91,7 @@ bool netdev_poll_round(struct netdev *dev)
     return more;
 }
 
+/* One for each device, for as long as the kernel runs. */
 static void poll_thread(void *argument)
 {
     struct netdev *dev = argument;
@@ -99,6 +102,8 @@ static void poll_thread(void *argument)
     }
 }
 
+/* `scheduled` stays set until the thread has seen it, so it does not matter whether the thread
+ * sleeps now. */
 static void poll_thread_wake(struct netdev *dev)
 {
     spinlock_acquire(&dev->lock);
@@ -107,6 +112,8 @@ static void poll_thread_wake(struct netdev *dev)
     spinlock_release(&dev->lock);
 }
 
+/* The order matters: with the interrupt off first, none can be swallowed between here and the
+ * poll. */
 void netdev_schedule(struct netdev *dev)
 {
     dev->ops->irq_off(dev);
@@ -132,6 +139,7 @@ static int table_enter(struct netdev *dev)
     return result;
 }
 
+/* The device stays down, so nothing uses it before its driver and the stack are ready for it. */
 int netdev_register(struct netdev *dev)
 {
     spinlock_init(&dev->lock, dev->name);
@@ -151,6 +159,8 @@ int netdev_register(struct netdev *dev)
     return table_enter(dev);
 }
 
+/* Devices are never taken out, so what is found stays valid without a lock or a count of
+ * references. */
 struct netdev *netdev_get(int index)
 {
     if (index < 1 || index > __atomic_load_n(&table.count, __ATOMIC_ACQUIRE))
@@ -170,6 +180,7 @@ struct netdev *netdev_find(const char *name)
 
 /* --- Administrative state --- */
 
+/* Several bits of the flags have different writers; each changes its own. */
 static void flags_change(struct netdev *dev, uint16_t clear, uint16_t set)
 {
     spinlock_acquire(&dev->lock);
@@ -184,6 +195,8 @@ static void announce(struct netdev *dev)
         arp_announce(dev, ip_address(dev));
 }
 
+/* The device is open before the flag says so: transmit and poll look at the flag and then trust
+ * the driver. */
 static int up(struct netdev *dev)
 {
     if (dev->flags & IFF_UP)
@@ -207,6 +220,7 @@ int netdev_up(struct netdev *dev)
     return result;
 }
 
+/* The other way round than up(): first nobody enters the device any more, then it is stopped. */
 static void down(struct netdev *dev)
 {
     spinlock_acquire(&dev->lock);
@@ -227,6 +241,8 @@ int netdev_down(struct netdev *dev)
     return 0;
 }
 
+/* Takes effect with the thread's next round, whether the device is up or not. An interrupt that
+ * is already on its way costs one more round. */
 int netdev_set_polled(struct netdev *dev, bool polled)
 {
     flags_change(dev, IFF_POLLED, polled ? IFF_POLLED : 0);
@@ -238,6 +254,7 @@ int netdev_set_polled(struct netdev *dev, bool polled)
     return 0;
 }
 
+/* Only what is sent from now on is measured by it; received frames are bounded by their buffers. */
 int netdev_set_mtu(struct netdev *dev, unsigned mtu)
 {
     if (mtu < MTU_MIN || mtu > dev->mtu_max)
@@ -246,6 +263,8 @@ int netdev_set_mtu(struct netdev *dev, unsigned mtu)
     return 0;
 }
 
+/* May be called in an interrupt handler, so nothing is sent here: the announcement is left to
+ * ARP's thread. */
 void netdev_set_link(struct netdev *dev, bool link_up)
 {
     if (READ_ONCE(dev->link_up) == link_up)
@@ -257,6 +276,8 @@ void netdev_set_link(struct netdev *dev, bool link_up)
 
 /* --- Frames --- */
 
+/* Loopback's frames are bare datagrams. The mark lets the layers above accept 127/8 from it, and
+ * from nobody else. */
 void netdev_input(struct netdev *dev, struct mbuf *m)
 {
     dev->counters.rx_packets++;
@@ -272,6 +293,8 @@ void netdev_input(struct netdev *dev, struct mbuf *m)
     }
 }
 
+/* A device that cannot send is found out here, so that drivers see frames only while they are
+ * open. */
 int netdev_transmit(struct netdev *dev, struct mbuf *m)
 {
     if (!netdev_is_running(dev)) {
@@ -283,6 +306,7 @@ int netdev_transmit(struct netdev *dev, struct mbuf *m)
     return dev->ops->transmit(dev, m, false);
 }
 
+/* Bounded: a device that never makes room must not take all buffers from the others. */
 int netdev_tx_defer(struct netdev *dev, struct mbuf *m)
 {
     if (dev->tx_waiting_count >= NETDEV_TX_DEFER_MAX) {

@@ -67,6 +67,8 @@ static be32_t class_mask(be32_t address)
     return first_byte(address) < 192 ? BE32(0xffff0000) : BE32(0xffffff00);
 }
 
+/* All-ones, subnet-directed and net-directed (RFC 1122, 3.3.6); the last by the class of our
+ * address. */
 bool ip_is_broadcast(const struct netdev *dev, be32_t address)
 {
     if (address == ALL_ONES)
@@ -129,6 +131,7 @@ static int route_find(be32_t address, struct route *found)
     return result;
 }
 
+/* A network whose device is down is still on that link, so that entries can be made ahead. */
 struct netdev *ip_on_link(be32_t address)
 {
     struct route route;
@@ -190,6 +193,8 @@ static int way_to_self(be32_t destination, struct ip_destination *way)
     return netdev_is_running(way->dev) ? 0 : -ENETDOWN;
 }
 
+/* A broadcast address behind a gateway is an address like any other to us: only the last router
+ * knows. */
 static int way_by_table(be32_t destination, struct ip_destination *way)
 {
     struct route route;
@@ -205,6 +210,7 @@ static int way_by_table(be32_t destination, struct ip_destination *way)
     return 0;
 }
 
+/* First what no table decides, then the table, then the source, which depends on the device. */
 int ip_route(be32_t source, be32_t destination, struct ip_destination *way)
 {
     int result;
@@ -272,6 +278,7 @@ static void routes_renew(struct netdev *dev, be32_t address, be32_t mask)
             .destination = address & mask, .mask = mask, .dev = dev, .automatic = true});
 }
 
+/* Everything about the routes happens under one lock, so no datagram meets half of the change. */
 int ip_set_address(struct netdev *dev, be32_t address, be32_t mask)
 {
     if (address != 0 && mask == 0)
@@ -309,6 +316,7 @@ static void sockaddr_fill(struct sockaddr *to, be32_t address)
     memcpy(to, &in, sizeof(in));
 }
 
+/* What a user's entry says, unchecked; without RTF_GATEWAY its gateway does not count. */
 static struct route route_from(const struct rtentry *entry)
 {
     return (struct route){
@@ -319,6 +327,7 @@ static struct route route_from(const struct rtentry *entry)
     };
 }
 
+/* No device means any, as in a request to delete. */
 static bool route_same(const struct route *a, const struct route *b)
 {
     return a->destination == b->destination && a->mask == b->mask && a->gateway == b->gateway &&
@@ -353,6 +362,8 @@ static int route_complete(struct route *route)
     return 0;
 }
 
+/* The device is found from the gateway, so a user need not name it; one that is named must
+ * agree. */
 int ip_route_add(const struct rtentry *entry)
 {
     struct route route = route_from(entry);
@@ -372,6 +383,7 @@ int ip_route_add(const struct rtentry *entry)
     return result;
 }
 
+/* An interface's own route can be deleted too, and comes back with its address. */
 int ip_route_delete(const struct rtentry *entry)
 {
     struct route route = route_from(entry);

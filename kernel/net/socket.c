@@ -8,7 +8,7 @@
  * Sending never sleeps: a datagram is handed down at once, and the lower layers' refusal is the
  * result. Receiving sleeps on socket->changed.
  */
-#include "net/socket_internal.h"
+#include "net/socket.h"
 
 #include "abi/errno.h"
 #include "lib/byteorder.h"
@@ -17,10 +17,13 @@
 #include "mm/kalloc.h"
 #include "net/counters.h"
 #include "net/net.h"
+#include "net/socket_internal.h"
 
 static struct pool sockets;
 static const struct file_ops socket_file_ops;
 
+/* The pool bounds how many sockets there can be; whoever comes late gets an error, not the
+ * kernel's last page. */
 void socket_init(void)
 {
     if (pool_init(&sockets, "sockets", sizeof(struct socket), SOCKET_MAX) < 0)
@@ -30,6 +33,7 @@ void socket_init(void)
 
 /* --- Creation --- */
 
+/* The protocol number, or which of the three arguments is at fault, in POSIX's terms. */
 static int protocol_choose(int domain, int type, int protocol)
 {
     if (domain != AF_INET)
@@ -43,6 +47,7 @@ static int protocol_choose(int domain, int type, int protocol)
     return protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ? protocol : -EPROTONOSUPPORT;
 }
 
+/* A new socket is in no table: until it has a port, nothing can be delivered to it. */
 int socket_create(int domain, int type, int protocol, struct file **file)
 {
     int chosen = protocol_choose(domain, type & ~SOCK_NONBLOCK, protocol);
@@ -68,6 +73,7 @@ int socket_create(int domain, int type, int protocol, struct file **file)
     return 0;
 }
 
+/* The operations tell what a file is: no other has these. */
 struct socket *socket_from_file(struct file *file)
 {
     return file->ops == &socket_file_ops ? file->object : NULL;
@@ -75,6 +81,8 @@ struct socket *socket_from_file(struct file *file)
 
 /* --- Names --- */
 
+/* The copy is aligned, whatever the caller's buffer was; bytes beyond a sockaddr_in mean
+ * nothing. */
 int socket_address_check(const struct sockaddr *address, socklen_t length, struct sockaddr_in *out)
 {
     if (length < sizeof(*out))
@@ -105,6 +113,8 @@ static int socket_disconnect(struct socket *socket)
     return 0;
 }
 
+/* Sends nothing: it notes the peer, and asks for the way now so that an unreachable one is told
+ * at once and the local address is the one that this way has (RFC 1122, 3.3.4.3). */
 int socket_connect(struct socket *socket, const struct sockaddr *address, socklen_t length)
 {
     if (length >= sizeof(address->sa_family) && address->sa_family == AF_UNSPEC)
@@ -116,7 +126,7 @@ int socket_connect(struct socket *socket, const struct sockaddr *address, sockle
     if (socket->protocol == IPPROTO_ICMP)
         peer.sin_port = 0;
     else if (peer.sin_port == 0)
-        return -EINVAL;
+        return -EINVAL; /* no receiver has port 0: it means "none" (RFC 768) */
 
     spinlock_acquire(&socket->lock);
     be32_t source = socket->bound_address;
@@ -134,6 +144,8 @@ int socket_connect(struct socket *socket, const struct sockaddr *address, sockle
     return result;
 }
 
+/* Two threads may do this at once; the table lets one of them bind, and both have what they
+ * need. */
 int socket_ensure_port(struct socket *socket)
 {
     int result = socket_table_bind(socket, 0, 0);
@@ -159,6 +171,8 @@ int socket_getpeername(struct socket *socket, struct sockaddr_in *address)
     return connected ? 0 : -ENOTCONN;
 }
 
+/* Wakes whoever waits for a datagram: there will be none. A socket shut down stays bound, and
+ * what arrives for it is dropped and counted rather than answered by "port unreachable". */
 int socket_shutdown(struct socket *socket, int how)
 {
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
@@ -185,6 +199,7 @@ static ssize_t socket_file_read(struct file *file, struct uio *uio)
     return socket_recvfrom(file->object, uio, 0, nonblocking, NULL);
 }
 
+/* A write of no bytes sends an empty datagram: unlike a read, it loses nothing. */
 static ssize_t socket_file_write(struct file *file, struct uio *uio)
 {
     return socket_sendto(file->object, uio, 0, NULL, 0);
@@ -204,6 +219,7 @@ static int socket_file_ioctl(struct file *file, unsigned long request, void *arg
     return 0;
 }
 
+/* A socket has neither number nor size on a disk; its type is what programs ask for. */
 static int socket_file_stat(struct file *file, struct stat *stat)
 {
     (void)file;
@@ -211,6 +227,8 @@ static int socket_file_stat(struct file *file, struct stat *stat)
     return 0;
 }
 
+/* The last descriptor is gone, so nobody receives or polls; deliveries may still be on their
+ * way, and the table waits for those. */
 static void socket_file_close(struct file *file)
 {
     struct socket *socket = file->object;

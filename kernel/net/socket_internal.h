@@ -88,9 +88,9 @@ void socket_queue_add(struct socket *socket, struct mbuf *m);
 void socket_queue_flush(struct socket *socket); /* no lock held */
 /* Lock held. The pending error (positive, 0: none), which is thereby reported. */
 int socket_take_error(struct socket *socket);
-/* A mbuf of its own with the same payload and addresses, owned by `owner`; NULL: the pool is empty.
- */
-struct mbuf *socket_datagram_copy(const struct mbuf *m, enum mbuf_owner owner);
+/* A mbuf of its own with the same payload and addresses, owner MBUF_STACK; NULL: the pool is
+ * empty. */
+struct mbuf *socket_datagram_copy(const struct mbuf *m);
 int socket_poll(struct socket *socket, struct waiter *waiter);
 /* Payload length of the datagram that would be read next; 0: none. */
 unsigned socket_next_length(struct socket *socket);

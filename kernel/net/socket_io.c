@@ -19,9 +19,6 @@
 #include "net/wire.h"
 #include "proc/clock.h"
 
-#define IP_HEADER_LENGTH  20u /* rvnet sends no options */
-#define UDP_HEADER_LENGTH 8u
-
 /* --- Sending --- */
 
 /* What sendto needs to know of the socket, read in one go. */
@@ -32,7 +29,10 @@ struct send_order {
     bool broadcast_allowed;
 };
 
-/* Where the datagram goes: `to` if given, also on a connected socket, else the peer. Lock held. */
+/* Where the datagram goes: `to` if given, also on a connected socket, else the peer. The source
+ * is an address of ours that bind() has set or, on the way to its own peer, that connect() has
+ * chosen; 0 leaves it to the route (RFC 1122, 3.2.1.3: always an own unicast address). Lock
+ * held. */
 static int order_address(const struct socket *socket, const struct sockaddr_in *to,
                          struct send_order *order)
 {
@@ -46,7 +46,9 @@ static int order_address(const struct socket *socket, const struct sockaddr_in *
     return 0;
 }
 
-/* A pending error and a shutdown are reported before anything else is looked at. */
+/* Reads all of it under one lock, so that a datagram is sent either before or after another
+ * thread's connect(), never half to one peer. A pending error (RFC 1122, 4.1.3.3) and a shutdown
+ * are reported before anything else is looked at; nothing is sent then. */
 static int order_take(struct socket *socket, const struct sockaddr_in *to, struct send_order *order)
 {
     spinlock_acquire(&socket->lock);
@@ -64,8 +66,8 @@ static int order_take(struct socket *socket, const struct sockaddr_in *to, struc
     return result;
 }
 
-/* The user's bytes in an mbuf of their own. How much the way takes in one piece, IP knows; what no mbuf
- * takes, no way does. */
+/* The user's bytes in an mbuf of their own. How much the way takes in one piece, IP knows; what
+ * no mbuf takes, no way does. */
 static int payload_take(struct uio *uio, struct mbuf **out)
 {
     size_t n = uio->remaining;
@@ -97,6 +99,8 @@ static int ping_output(struct mbuf *m, const struct send_order *order,
     return ip_output(m, &order->ip, way);
 }
 
+/* Each step either refuses, before anything was allocated, or hands on. From udp_output on, the
+ * datagram belongs to the layers below, and what they return is what the caller is told. */
 ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                       socklen_t length)
 {
@@ -107,6 +111,7 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
     if (result < 0)
         return result;
     struct send_order order;
+    /* A socket without a port gets one with its first datagram. */
     result = order_take(socket, to ? &address : NULL, &order);
     if (result == 0 && order.source_port == 0) {
         result = socket_ensure_port(socket);
@@ -120,6 +125,8 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
     result = ip_route(order.ip.source, order.ip.destination, &way);
     if (result < 0)
         return result;
+    /* A program that reaches many hosts by mistake harms them all: it has to say that it means
+     * to. */
     if (way.broadcast && !order.broadcast_allowed)
         return -EACCES;
     size_t n = uio->remaining;
@@ -136,9 +143,9 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
 
 /* --- The receive queue --- */
 
-struct mbuf *socket_datagram_copy(const struct mbuf *m, enum mbuf_owner owner)
+struct mbuf *socket_datagram_copy(const struct mbuf *m)
 {
-    struct mbuf *copy = mbuf_alloc(owner);
+    struct mbuf *copy = mbuf_alloc(MBUF_STACK);
     if (!copy || m->length > mbuf_tailroom(copy)) {
         mbuf_free(copy);
         return NULL;
@@ -151,7 +158,8 @@ struct mbuf *socket_datagram_copy(const struct mbuf *m, enum mbuf_owner owner)
     return copy;
 }
 
-/* May one more datagram wait here? Lock held. Counts the reason if not. */
+/* May one more datagram wait here? If not, the newcomer is dropped and not the oldest: a reader
+ * that is late then finds an unbroken beginning. Lock held. Counts the reason. */
 static bool queue_has_room(struct socket *socket)
 {
     if (socket->shut_read) {
@@ -171,6 +179,7 @@ static bool queue_has_room(struct socket *socket)
     return true;
 }
 
+/* The wake-up is one look at an empty list when nobody waits. */
 void socket_queue_add(struct socket *socket, struct mbuf *m)
 {
     if (!queue_has_room(socket)) {
@@ -184,6 +193,7 @@ void socket_queue_add(struct socket *socket, struct mbuf *m)
     waitq_wake(&socket->changed);
 }
 
+/* The mbufs go back to the pool without the lock; nobody else sees the list any more. */
 void socket_queue_flush(struct socket *socket)
 {
     struct list unread;
@@ -198,6 +208,7 @@ void socket_queue_flush(struct socket *socket)
 
 /* --- Receiving --- */
 
+/* An error is told once, to whoever asks first: a send, a receive or SO_ERROR. */
 int socket_take_error(struct socket *socket)
 {
     int error = socket->error;
@@ -205,8 +216,10 @@ int socket_take_error(struct socket *socket)
     return error;
 }
 
-/* Sleeps until there is something to report. Lock held. 0: a datagram, or the end after a shutdown.
- */
+/* Sleeps until there is something to report. 0: a datagram, or the end after a shutdown. A
+ * wake-up proves nothing, since another reader may have been faster: the loop looks again, also
+ * after a timeout, when a datagram may just have come. The deadline stays that of the call. Lock
+ * held, released while asleep. */
 static int queue_wait(struct socket *socket, bool nonblocking)
 {
     uint64_t deadline = socket->receive_timeout ? clock_ns() + socket->receive_timeout : NEVER;
@@ -246,7 +259,7 @@ static int queue_peek(struct socket *socket, struct mbuf **out)
     *out = NULL;
     if (!node)
         return 0;
-    *out = socket_datagram_copy(LIST_ENTRY(node, struct mbuf, node), MBUF_STACK);
+    *out = socket_datagram_copy(LIST_ENTRY(node, struct mbuf, node));
     return *out ? 0 : -ENOBUFS;
 }
 
@@ -263,6 +276,8 @@ static int datagram_take(struct socket *socket, bool peek, bool nonblocking, str
     return result;
 }
 
+/* The datagram is off the queue before the user's memory is touched: if that turns out to be
+ * bad, the datagram is lost to this caller alone, and counted. Only a peek leaves it. */
 ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                         struct sockaddr_in *from)
 {
@@ -293,8 +308,9 @@ ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool 
 
 /* --- Asking --- */
 
-/* Sending never waits, so a socket is always ready for it. A socket shut down on both sides hangs
- * up. */
+/* Sending never waits, so a socket is always ready for it. One that is shut down for reading is
+ * ready too: a read returns at once. The waiter joins under the lock under which the bits are
+ * read, so nothing that comes after the look goes unnoticed. */
 int socket_poll(struct socket *socket, struct waiter *waiter)
 {
     int ready = POLLOUT;
@@ -311,6 +327,7 @@ int socket_poll(struct socket *socket, struct waiter *waiter)
     return ready;
 }
 
+/* For FIONREAD. A datagram of length 0 cannot be told from none; poll() can. */
 unsigned socket_next_length(struct socket *socket)
 {
     spinlock_acquire(&socket->lock);

@@ -14,6 +14,7 @@
 /* A level and an option number in one value, for a switch. */
 #define OPTION(level, number) ((level) << 16 | (number))
 
+/* Seconds and microseconds, both as they ought to be; 0 means no limit (POSIX, SO_RCVTIMEO). */
 static int timeout_parse(const void *value, socklen_t length, uint64_t *ns)
 {
     struct timeval time;
@@ -30,6 +31,7 @@ static int timeout_parse(const void *value, socklen_t length, uint64_t *ns)
     return 0;
 }
 
+/* At least one datagram, or the socket would be deaf; at most a small part of the mbuf pool. */
 static unsigned capacity_clamp(int bytes)
 {
     if (bytes < (int)SOCKET_CAPACITY_MIN)
@@ -37,7 +39,7 @@ static unsigned capacity_clamp(int bytes)
     return MIN((unsigned)bytes, SOCKET_CAPACITY_MAX);
 }
 
-/* Lock held. */
+/* Lock held. What can only be asked (SO_TYPE, SO_ERROR...) is refused like what does not exist. */
 static int option_set(struct socket *socket, int level, int option, int value)
 {
     switch (OPTION(level, option)) {
@@ -115,6 +117,7 @@ static bool option_plausible(int level, int option)
     return level >= 0 && level <= INT16_MAX && option >= 0 && option <= INT16_MAX;
 }
 
+/* The value is taken apart before the lock, and changes nothing if it is bad. */
 int socket_setsockopt(struct socket *socket, int level, int option, const void *value,
                       socklen_t length)
 {
@@ -148,6 +151,7 @@ static void value_copy(void *to, socklen_t *room, const void *from, size_t size)
     memcpy(to, from, *room);
 }
 
+/* Asking for SO_ERROR changes the socket, so this takes the lock like a change. */
 int socket_getsockopt(struct socket *socket, int level, int option, void *value, socklen_t *length)
 {
     if (!option_plausible(level, option))

@@ -1,9 +1,9 @@
 /* The port table: which socket a datagram belongs to.
  *
- * Sockets that have a port stand in a hash table keyed by protocol and local port. Among those on
- * one port the one that says most about its addresses wins: connected before unconnected, bound to
- * an address before bound to any. A datagram to a broadcast address goes to every socket that
- * matches, as copies.
+ * Sockets that have a port stand in a hash table keyed by it. Among a protocol's sockets on one port
+ * the one that says most about its addresses wins: connected before bound to an address, that
+ * before bound to any. A datagram to a broadcast address goes to every socket that matches, as
+ * copies; several can match only where all have agreed to share the port (SO_REUSEADDR).
  *
  * An ICMP socket uses the same table: its port is the identifier of its echo requests.
  *
@@ -84,6 +84,8 @@ static be16_t port_find_free(const struct socket *socket, be32_t address)
     return 0;
 }
 
+/* Everything about a port is decided under the table's lock: two sockets that want the same one
+ * at the same time come one after the other, and so do two threads that bind the same socket. */
 int socket_table_bind(struct socket *socket, be32_t address, be16_t port)
 {
     int result = 0;
@@ -107,6 +109,8 @@ int socket_table_bind(struct socket *socket, be32_t address, be16_t port)
     return result;
 }
 
+/* The bucket depends on the port only, so the socket stays where it is. What is queued stays
+ * too: it came while the socket was open to it. */
 void socket_table_connect(struct socket *socket, be32_t local, const struct sockaddr_in *peer)
 {
     spinlock_acquire(&table.lock);
@@ -120,6 +124,7 @@ void socket_table_connect(struct socket *socket, be32_t local, const struct sock
     spinlock_release(&table.lock);
 }
 
+/* Harmless for a socket that never had a port: its node is linked to nothing. */
 void socket_table_remove(struct socket *socket)
 {
     spinlock_acquire(&table.lock);
@@ -133,6 +138,8 @@ void socket_table_remove(struct socket *socket)
 
 /* --- Finding the socket --- */
 
+/* Table lock held, as for all of the lookup. A name that is 0 matches everything; of a connected
+ * socket the peer has to match as well, which keeps strangers out. */
 static bool socket_matches(const struct socket *socket, const struct flow *flow)
 {
     if (socket->protocol != flow->protocol || socket->local_port != flow->local_port)
@@ -164,8 +171,8 @@ static struct socket *table_find(const struct flow *flow, unsigned *matches)
     return best;
 }
 
-/* Table lock held. Gives every matching socket but one a copy of its own; the one gets the
- * original. */
+/* Table lock held, which is why this is the slow path: it allocates and copies under it. Gives
+ * every matching socket but one a copy of its own; the one gets the original. */
 static void deliver_copies(const struct mbuf *m, const struct flow *flow,
                            const struct socket *except)
 {
@@ -173,7 +180,7 @@ static void deliver_copies(const struct mbuf *m, const struct flow *flow,
         struct socket *socket = socket_of(node);
         if (socket == except || !socket_matches(socket, flow))
             continue;
-        struct mbuf *copy = socket_datagram_copy(m, MBUF_STACK);
+        struct mbuf *copy = socket_datagram_copy(m);
         if (!copy) {
             net_count(NET_socket_no_copy);
             continue;
@@ -205,6 +212,7 @@ static bool deliver(struct mbuf *m, const struct flow *flow)
     return true;
 }
 
+/* The poll thread's way in, once per datagram. */
 bool socket_deliver_udp(struct mbuf *m, be16_t local_port)
 {
     struct flow flow = {IPPROTO_UDP, m->destination, local_port, m->source, m->source_port};
@@ -243,6 +251,7 @@ void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t
 
 /* --- For netstat --- */
 
+/* Table lock held: it guards the names, the socket's lock the queue. */
 static void entry_fill(struct sockinfo *entry, struct socket *socket)
 {
     *entry = (struct sockinfo){

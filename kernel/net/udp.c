@@ -41,6 +41,8 @@ static bool datagram_is_valid(struct mbuf *m, enum net_counter *reason)
     return checksum_is_right(m, header);
 }
 
+/* Delivery gives the socket the payload alone; the headers stay in front of it in the mbuf,
+ * untouched, for the case that there is no socket and ICMP has to quote them (RFC 1122, 3.2.2). */
 void udp_input(struct netdev *dev, struct mbuf *m)
 {
     net_count(NET_udp_received);
@@ -79,6 +81,7 @@ static void checksum_fill(struct mbuf *m, struct udp_header *header, be32_t dest
         header->checksum = 0xffff; /* 0 would say "no checksum" (RFC 768) */
 }
 
+/* Whether the datagram fits the way is IP's to say: the limit is the whole packet's. */
 int udp_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way,
                be16_t source_port, be16_t destination_port)
 {

@@ -135,8 +135,8 @@ void sched_tick(void)
     }
     if (hart->slice_end <= now) {
         hart->slice_over = true;
-        hart->slice_end = hart->current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
-        hart->overdue = hart->current && hart->run_length > 0;
+        hart->slice_end = hart->head.current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
+        hart->overdue = hart->head.current && hart->run_length > 0;
         if (hart->overdue)
             idle_hart_call();
     }
@@ -169,7 +169,7 @@ void sched_load_space(struct vm_space *space, bool stale)
 /* A space that is loaded but is not the current thread's can be left at any time. Interrupts off. */
 static void space_leave_unused(struct hart *hart)
 {
-    if (hart->space && (!hart->current || hart->current->space != hart->space))
+    if (hart->space && (!hart->head.current || hart->head.current->space != hart->space))
         sched_load_space(NULL, false);
 }
 
@@ -231,8 +231,8 @@ static void account_switch(struct hart *hart, struct proc *from, struct proc *to
 static void switch_threads(struct proc *from, struct proc *to)
 {
     struct hart *hart = this_hart();
-    assert(hart->interrupts_off_depth == 1);
-    bool were_on = hart->interrupts_were_on;
+    assert(hart->head.interrupts_off_depth == 1);
+    bool were_on = hart->head.interrupts_were_on;
 
     account_switch(hart, from, to);
     if (to) {
@@ -242,11 +242,11 @@ static void switch_threads(struct proc *from, struct proc *to)
         if (to->space)
             sched_load_space(to->space, moved);
     }
-    hart->current = to;
+    hart->head.current = to;
     hart->previous = from;
     context_switch(from ? &from->context : &hart->idle, to ? &to->context : &hart->idle);
 
-    this_hart()->interrupts_were_on = were_on;
+    this_hart()->head.interrupts_were_on = were_on;
     switch_finish();
 }
 
@@ -277,7 +277,7 @@ static struct hart *hart_choose(struct proc *p)
 {
     struct hart *here = this_hart(), *last = p->hart ? p->hart : here;
     bool waker_may_sleep_soon = !here->in_interrupt && here->run_length < RUN_QUEUE_OWN;
-    if (!here->current || waker_may_sleep_soon)
+    if (!here->head.current || waker_may_sleep_soon)
         return here;
 
     uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_ACQUIRE);
@@ -371,7 +371,7 @@ void thread_yield(void)
 
 void sched_leave(void)
 {
-    struct proc *p = this_hart()->current;
+    struct proc *p = this_hart()->head.current;
     assert(spinlock_held(&p->lock) && p->state == PROCESS_ZOMBIE);
     switch_away(p);
     panic("%s[%d] runs after its end", p->name, p->pid);

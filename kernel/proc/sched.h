@@ -13,6 +13,7 @@
 #ifndef PROC_SCHED_H
 #define PROC_SCHED_H
 
+#include "arch/hart.h"
 #include "arch/memlayout.h"
 #include "lib/list.h"
 #include "lib/types.h"
@@ -24,10 +25,8 @@
 
 /* Everything a hart has for itself; its address is in tp while it is in the kernel. */
 struct hart {
-    struct proc *current;      /* NULL: idle */
+    struct hart_head head;     /* the thread that runs, and how deep interrupts are off */
     unsigned id;               /* [I] */
-    int interrupts_off_depth;  /* of nested interrupts_disable() */
-    bool interrupts_were_on;   /* before the first of them */
     bool online;               /* [I after boot] */
     struct proc *previous;     /* whom the thread that just came on has replaced; its lock is still held */
     struct context idle;       /* sched_run()'s registers while a thread runs */
@@ -47,16 +46,11 @@ struct hart {
     bool slice_over;           /* the current thread has used its slice up */
 };
 
-_Static_assert(offsetof(struct hart, current) == 0, "current_proc() loads it");
+_Static_assert(offsetof(struct hart, head) == 0, "tp points to both");
 
 extern struct hart harts[HART_MAX];
 
-static inline struct hart *this_hart(void)
-{
-    struct hart *hart;
-    __asm__ volatile("mv %0, tp" : "=r"(hart));
-    return hart;
-}
+static inline struct hart *this_hart(void) { return (struct hart *)hart_head(); }
 
 /* On the hart itself, before it takes interrupts. */
 void sched_init_hart(unsigned id);

@@ -19,17 +19,18 @@ static size_t bytes_on_page(uintptr_t address, size_t n)
 static int space_write(const struct vm_space *space, uintptr_t to, const char *from, size_t n,
                        unsigned access)
 {
-    while (n > 0) {
+    for (;;) {
+        size_t part = bytes_on_page(to, n);
         void *page = vm_user_page(space, to, access);
         if (!page)
-            return -EFAULT;
-        size_t part = bytes_on_page(to, n);
+            return n == 0 ? 0 : -EFAULT;
         memcpy(page, from, part);
+        if (part == n)
+            return 0;
         to += part;
         from += part;
         n -= part;
     }
-    return 0;
 }
 
 int vm_space_write(struct vm_space *space, uintptr_t to, const void *from, size_t n)
@@ -45,19 +46,18 @@ int copy_to_user(uintptr_t to, const void *from, size_t n)
 int copy_from_user(void *to, uintptr_t from, size_t n)
 {
     const struct vm_space *space = current_proc()->space;
-    char *at = to;
-
-    while (n > 0) {
+    for (;;) {
+        size_t part = bytes_on_page(from, n);
         void *page = vm_user_page(space, from, VM_READ);
         if (!page)
-            return -EFAULT;
-        size_t part = bytes_on_page(from, n);
-        memcpy(at, page, part);
-        at += part;
+            return n == 0 ? 0 : -EFAULT;
+        memcpy(to, page, part);
+        if (part == n)
+            return 0;
+        to = (char *)to + part;
         from += part;
         n -= part;
     }
-    return 0;
 }
 
 ssize_t copy_string_from_user(char *to, uintptr_t from, size_t size)

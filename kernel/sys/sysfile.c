@@ -1,5 +1,5 @@
-/* System calls on descriptors: their arguments, and the copies from and to user memory. What the calls do is
- * the business of fs/ and of the operations behind each file. */
+/* System calls on descriptors: their arguments, and the copies from and to user memory. What the
+ * calls do is the business of fs/ and of the operations behind each file. */
 #include "sys/sys.h"
 
 #include "abi/errno.h"
@@ -31,6 +31,7 @@ int64_t sys_open(void)
     return error ? error : file_install(file, 0);
 }
 
+/* The descriptor is free before the file is closed, which may take a while. */
 int64_t sys_close(void)
 {
     struct file *file = fd_remove(current_proc()->fds, syscall_argument_int(0));
@@ -40,8 +41,8 @@ int64_t sys_close(void)
     return 0;
 }
 
-/* The buffer that arguments 1 and 2 describe. A length that does not fit ssize_t is cut: a short count is
- * always allowed, and no memory is that large. */
+/* The buffer that arguments 1 and 2 describe. A length that does not fit ssize_t is cut: a short
+ * count is always allowed, and no memory is that large. */
 static struct uio argument_buffer(void)
 {
     return (struct uio){.base = syscall_argument(1),
@@ -67,12 +68,14 @@ int64_t sys_write(void)
     if (!file->ops->write)
         return -EINVAL;
     int64_t result = file->ops->write(file, &uio);
-    /* POSIX write(): a pipe without readers also raises SIGPIPE; send() on a datagram socket does not. */
+    /* POSIX write(): a pipe without readers also raises SIGPIPE; send() on a datagram socket does
+     * not. */
     if (result == -EPIPE && !socket_from_file(file))
         proc_kill(current_proc()->pid, SIGPIPE);
     return result;
 }
 
+/* What cannot be positioned (pipes, sockets, devices) has no seek operation. */
 int64_t sys_lseek(void)
 {
     struct file *file = syscall_argument_file(0);
@@ -108,6 +111,7 @@ int64_t sys_dup(void)
     return file ? file_install(file_hold(file), 0) : -EBADF;
 }
 
+/* Closes what `target` was; a descriptor onto itself stays as it is (POSIX dup2()). */
 int64_t sys_dup2(void)
 {
     struct fdtable *fds = current_proc()->fds;
@@ -125,6 +129,7 @@ int64_t sys_dup2(void)
     return target;
 }
 
+/* Both descriptors or none: also when their numbers cannot be told to the caller. */
 int64_t sys_pipe(void)
 {
     struct fdtable *table = current_proc()->fds;
@@ -147,6 +152,7 @@ int64_t sys_pipe(void)
     return error;
 }
 
+/* Flags belong to the open file: descriptors made by dup() or fork() share them. */
 int64_t sys_fcntl(void)
 {
     const uint32_t settable = O_APPEND | O_NONBLOCK;
@@ -173,7 +179,8 @@ int64_t sys_fcntl(void)
     }
 }
 
-/* The requests of consoles and pipes all carry one int. */
+/* A request tells how large its argument is, and which way it goes; sockets have a table of their
+ * own. The requests of consoles and pipes all carry one int. */
 int64_t sys_ioctl(void)
 {
     struct file *file = syscall_argument_file(0);
@@ -198,7 +205,7 @@ int64_t sys_ioctl(void)
     return error;
 }
 
-/* Names ---------------------------------------------------------------------------------------------- */
+/* --- Names --- */
 
 int64_t sys_link(void)
 {
@@ -235,6 +242,7 @@ int64_t sys_mknod(void)
                     (uint32_t)syscall_argument(2));
 }
 
+/* The directory stays referenced, so it outlives its removal as long as somebody is in it. */
 int64_t sys_chdir(void)
 {
     char path[PATH_MAX];

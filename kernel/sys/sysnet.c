@@ -64,6 +64,8 @@ static int argument_buffer(struct uio *uio)
 
 /* --- Making and naming --- */
 
+/* A table without a free descriptor costs the new socket its only reference, and thereby its
+ * life. */
 int64_t sys_socket(void)
 {
     struct file *file;
@@ -115,6 +117,7 @@ int64_t sys_getsockname(void) { return call_for_address(socket_getsockname); }
 
 int64_t sys_getpeername(void) { return call_for_address(socket_getpeername); }
 
+/* The only call here that copies nothing. */
 int64_t sys_shutdown(void)
 {
     struct socket *socket;
@@ -124,6 +127,8 @@ int64_t sys_shutdown(void)
 
 /* --- Data --- */
 
+/* send() is this call with a NULL address. The payload is not looked at here: the socket layer
+ * copies it straight into the mbuf it will travel in. */
 int64_t sys_sendto(void)
 {
     struct socket *socket;
@@ -168,6 +173,8 @@ int64_t sys_recvfrom(void)
 
 /* --- Options --- */
 
+/* The value is cut to the longest that any option has; one that is too short for its option is
+ * refused below. */
 int64_t sys_setsockopt(void)
 {
     struct socket *socket;
@@ -185,6 +192,7 @@ int64_t sys_setsockopt(void)
                              length);
 }
 
+/* The length goes in as the room there is and comes out as what was used of it. */
 int64_t sys_getsockopt(void)
 {
     struct socket *socket;
@@ -212,7 +220,8 @@ int64_t sys_getsockopt(void)
 
 enum copy_direction { COPY_IN = 1, COPY_OUT = 2, COPY_BOTH = COPY_IN | COPY_OUT };
 
-/* The requests with one structure of a fixed size. */
+/* The requests with one structure of a fixed size. This table is all that has to be known of a
+ * request to carry it over the user boundary; what it means is the business of net/netconf.c. */
 static const struct fixed_request {
     unsigned long request;
     size_t size;
@@ -237,6 +246,7 @@ static const struct fixed_request {
     {SIOCSARP, sizeof(struct arpreq), COPY_IN},
 };
 
+/* NULL: there is no such request. A search is fast enough for what a person types. */
 static const struct fixed_request *fixed_request_find(unsigned long request)
 {
     for (size_t i = 0; i < ARRAY_SIZE(fixed_requests); i++) {
@@ -246,6 +256,8 @@ static const struct fixed_request *fixed_request_find(unsigned long request)
     return NULL;
 }
 
+/* The copy is zero where the user's structure is not read, so that nothing of the kernel's stack
+ * goes out. */
 static int64_t ioctl_fixed(struct file *file, const struct fixed_request *fixed, uintptr_t user)
 {
     union {

@@ -14,6 +14,7 @@
 static int16_t poll_one(const struct fdtable *table, const struct pollfd *entry,
                         struct waiter *waiter)
 {
+    /* Negative descriptors are how a program leaves entries out (POSIX poll()). */
     if (entry->fd < 0)
         return 0;
     struct file *file = fd_lookup(table, entry->fd);
@@ -35,6 +36,7 @@ static int poll_all(struct pollfd *entries, unsigned count, struct waiter *waite
     return ready;
 }
 
+/* Harmless for those that stand on no queue. */
 static void waiters_remove(struct waiter *waiters, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -46,8 +48,8 @@ static int poll_wait(struct pollfd *entries, unsigned count, uint64_t deadline)
 {
     struct waiter waiters[OPEN_MAX] = {0};
     int parked = 0, ready;
-    /* Each look joins the queues first, so a change after the look ends the park; a wake-up has taken the
-     * thread off its queue, so the next look joins anew. */
+    /* Each look joins the queues first, so a change after the look ends the park; a wake-up has
+     * taken the thread off its queue, so the next look joins anew. */
     while ((ready = poll_all(entries, count, waiters)) == 0 && parked == 0) {
         parked = thread_park(deadline);
         waiters_remove(waiters, count);

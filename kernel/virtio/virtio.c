@@ -123,6 +123,7 @@ bool virtio_needs_reset(struct virtio_device *device)
     return device->transport->status_get(device) & VIRTIO_STATUS_NEEDS_RESET;
 }
 
+/* One access per field, of its width: a wider one may be refused or torn (4.1.3.1, 4.2.2.2). */
 static void config_read_once(struct virtio_device *device, unsigned offset, void *to,
                              unsigned width, unsigned count)
 {
@@ -145,6 +146,11 @@ int virtio_config_read(struct virtio_device *device, unsigned offset, void *to, 
                        unsigned count)
 {
     assert(width == 1 || width == 2 || width == 4);
+    if (device->config_size && offset + width * count > device->config_size) {
+        kprintf("%s: configuration of %u bytes, expected at least %u\n", device->name,
+                device->config_size, offset + width * count);
+        return -EIO;
+    }
     for (unsigned attempt = 0; attempt < CONFIG_ATTEMPTS; attempt++) {
         uint32_t before = device->transport->config_generation(device);
         config_read_once(device, offset, to, width, count);

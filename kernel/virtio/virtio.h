@@ -1,8 +1,8 @@
 /* Virtio, version 1.2 (OASIS): what transports, virtqueues and drivers say to each other.
  *
  * Three parties that know nothing of each other's inside:
- *   - a transport (virtio_mmio.c) finds devices and knows their registers. It fills in a struct
- *     virtio_device with its operations, hands it to virtio_attach(), and reports interrupts with
+ *   - a transport (virtio_mmio.c, virtio_pci.c) finds devices and knows their registers. It fills in a
+ *     struct virtio_device with its operations, hands it to virtio_attach(), and reports interrupts with
  *     virtio_interrupt();
  *   - virtq.c knows the rings in memory and asks the transport only for set-up and doorbells;
  *   - a driver (dev/virtio_blk.c, dev/virtio_net.c) knows one device type's requests.
@@ -86,7 +86,8 @@ struct virtio_device {
     char name[24];                      /* [I after probe] for messages; the driver renames it */
     const struct virtio_driver *driver; /* [I after attach] NULL: none */
     void *context; /* [I after probe] the driver's record; no event is delivered while it is NULL */
-    uint64_t features; /* accepted in the last virtio_negotiate() */
+    uint64_t features;    /* accepted in the last virtio_negotiate() */
+    uint32_t config_size; /* [I] bytes of configuration space; 0: the transport does not tell */
 };
 
 /* The drivers there are; defined in dev/. */
@@ -129,9 +130,9 @@ int virtio_reset(struct virtio_device *device);
 bool virtio_needs_reset(struct virtio_device *device);
 
 /* Reads `count` adjacent configuration fields of `width` bytes (1, 2 or 4) into an array of such
- * integers, all from the same generation of the configuration (2.5.1). Any context. 0; -EIO: the
- * configuration did not stand still; then *to is undefined. Only for fields whose feature, if any,
- * was offered. */
+ * integers, all from the same generation of the configuration (2.5.1). Any context. 0; -EIO
+ * (logged): the configuration did not stand still, or ends before these fields; then *to is
+ * undefined. Only for fields whose feature, if any, was offered. */
 int virtio_config_read(struct virtio_device *device, unsigned offset, void *to, unsigned width,
                        unsigned count);
 

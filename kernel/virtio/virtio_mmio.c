@@ -68,6 +68,7 @@ static void mmio_status_set(struct virtio_device *device, uint8_t status)
     mmio_write32(mmio_base(device) + STATUS, status);
 }
 
+/* 64 bits through a window of 32: the selector comes first (4.2.2.2). */
 static uint64_t mmio_features_offered(struct virtio_device *device)
 {
     uintptr_t base = mmio_base(device);
@@ -86,6 +87,7 @@ static void mmio_features_accept(struct virtio_device *device, uint64_t features
     mmio_write32(base + DRIVER_FEATURES, (uint32_t)(features >> 32));
 }
 
+/* Configuration space: each field at its own width, at its natural alignment. */
 static uint8_t mmio_config_read8(struct virtio_device *device, unsigned offset)
 {
     return mmio_read8(mmio_base(device) + CONFIG + offset);
@@ -106,6 +108,7 @@ static uint32_t mmio_config_generation(struct virtio_device *device)
     return mmio_read32(mmio_base(device) + CONFIG_GENERATION);
 }
 
+/* A maximum of 0 means that there is no such queue (4.2.3.2). */
 static unsigned mmio_queue_size_max(struct virtio_device *device, unsigned queue)
 {
     mmio_write32(mmio_base(device) + QUEUE_SEL, queue);
@@ -180,6 +183,7 @@ static bool mmio_identify(struct virtio_mmio *mmio, unsigned slot)
         return false;
     }
     uint32_t version = mmio_read32(mmio->base + VERSION);
+    /* At the same place in every version; an empty slot is nothing to talk about. */
     mmio->device.id = mmio_read32(mmio->base + DEVICE_ID);
     if (mmio->device.id == 0)
         return false;
@@ -192,6 +196,8 @@ static bool mmio_identify(struct virtio_mmio *mmio, unsigned slot)
     return false;
 }
 
+/* The handler goes in before the device can raise an interrupt, and tolerates that no driver is there yet. A
+ * device that its driver gives up keeps its handler, which then has nobody to call. */
 static void mmio_probe(unsigned slot)
 {
     struct virtio_mmio *mmio = &slots[slot];

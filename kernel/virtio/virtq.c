@@ -178,6 +178,7 @@ struct virtq *virtq_create(struct virtio_device *device, unsigned index, unsigne
     return queue;
 }
 
+/* The device has been reset, so it knows none of these addresses any more. */
 void virtq_destroy(struct virtq *queue)
 {
     if (!queue)
@@ -279,6 +280,7 @@ static bool notify_wanted(const struct virtq *queue, uint16_t old, uint16_t new)
     return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 
+/* The place where a chain becomes the device's: fences S0 to S2, in this order. */
 bool virtq_kick(struct virtq *queue)
 {
     uint16_t old = queue->published, new = queue->added;
@@ -378,6 +380,7 @@ void virtq_irq_disable(struct virtq *queue)
         WRITE_ONCE(queue->available->flags, AVAILABLE_NO_INTERRUPT);
 }
 
+/* No cursor: it is called a ring's length of times at most, and only when a device is stopped. */
 void *virtq_reclaim(struct virtq *queue)
 {
     for (unsigned id = 0; queue->outstanding > 0 && id < queue->size; id++) {

@@ -19,12 +19,12 @@ PEER_IP, PEER_MAC = "10.0.2.100", "52:55:0a:00:02:64"
 GATEWAY_IP, GATEWAY_MAC = "10.0.2.2", "52:55:0a:00:02:02"
 
 
-def run_nettests(evidence, smp=2, tests=(), timeout=60):
-    """One boot that runs the named tests (none: all). Returns ({test: failure or None}, guest's words,
+def run_nettests(evidence, smp=2, tests=(), timeout=60, **guest_options):
+    """One boot that runs the named tests (none: all); guest_options: see Guest. Returns ({test: failure or None}, guest's words,
     problems)."""
     command = " ".join(["nettests", *tests])
     expected = list(tests or JUDGES)
-    with Guest(evidence, run=command, smp=smp, deadline=timeout) as guest:
+    with Guest(evidence, run=command, smp=smp, deadline=timeout, **guest_options) as guest:
         peer = Host(guest.links[0], PEER_IP, PEER_MAC)
         Host(guest.links[0], GATEWAY_IP, GATEWAY_MAC, forwards=True)
         control = Control(peer)

@@ -141,22 +141,24 @@ class Link:
     def _run(self):
         selector = selectors.DefaultSelector()
         selector.register(self._wake_read, selectors.EVENT_READ)
-        selector.register(self._socket, selectors.EVENT_READ)
-        events = selectors.EVENT_READ
+        registered = 0
         while not self._closing:
             wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
-            if wanted != events:
-                selector.modify(self._socket, wanted)
-                events = wanted
-            for key, ready in selector.select(timeout=None if not self._paused else 0.05):
+            if self._paused:
+                wanted = 0
+            if wanted != registered:
+                if registered:
+                    selector.unregister(self._socket)
+                if wanted:
+                    selector.register(self._socket, wanted)
+                registered = wanted
+            for key, ready in selector.select():
                 if key.fileobj == self._wake_read:
                     os.read(self._wake_read, 4096)
-                elif not self._paused:
-                    if ready & selectors.EVENT_READ:
-                        self._receive_all()
-                    self._send_all()
-            if self._paused:
-                time.sleep(0.01)
+                    continue
+                if ready & selectors.EVENT_READ:
+                    self._receive_all()
+                self._send_all()
         selector.close()
 
     def _receive_all(self):

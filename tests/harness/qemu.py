@@ -27,6 +27,9 @@ QEMU = os.environ.get("QEMU", "qemu-system-riscv64")
 QEMU_VERSION = (7, 2)
 GUEST_MACS = ("52:54:00:12:34:56", "52:54:00:12:34:57", "52:54:00:12:34:58")
 MODERN = ("-global", "virtio-mmio.force-legacy=false")
+# How the guest's network interfaces are attached. RVNET_NIC in the environment (make NIC=) names the one for tests
+# that do not say. romfile: there is no firmware that could boot from the network.
+CARDS = {"virtio": "virtio-net-device", "virtio-pci": "virtio-net-pci,romfile=", "e1000": "e1000,romfile="}
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None)
@@ -115,13 +118,14 @@ class Console:
 
 class Guest:
     def __init__(self, evidence, run=None, smp=1, nics=1, disk=None, options=(), modern=True, deadline=60,
-                 memory="128M"):
+                 memory="128M", nic="", cards=None):
         """run: the command of a scripted run, after which the guest powers off with its exit code; None: a
-        shell. nics: how many network interfaces. disk: other options in place of disk_options(). options:
-        more of them. modern: virtio version 2. deadline: seconds until QEMU is killed."""
+        shell. nics: how many network interfaces; nic: more properties of each; cards: the kind of each (CARDS).
+        disk: other options in place of disk_options(). options: more of them. modern: virtio version 2. deadline: seconds until QEMU is killed."""
         self.evidence = evidence
         self.console = Console()
-        self.links = [Link(evidence.path / f"nic{n}.pcap", mac(GUEST_MACS[n])) for n in range(nics)]
+        cards = cards or [os.environ.get("RVNET_NIC", "virtio")] * nics
+        self.links = [Link(evidence.path / f"nic{n}.pcap", mac(GUEST_MACS[n])) for n in range(len(cards))]
         self.timed_out = False
         self.code = None
         self.notes = []  # problems that somebody else found
@@ -132,7 +136,7 @@ class Guest:
         command += disk_options() if disk is None else list(disk)
         for n, link in enumerate(self.links):
             command += ["-netdev", f"dgram,id=n{n},local.type=fd,local.str={link.fileno_for_qemu()}",
-                        "-device", f"virtio-net-device,netdev=n{n},mac={GUEST_MACS[n]}"]
+                        "-device", f"{CARDS[cards[n]]},netdev=n{n},mac={GUEST_MACS[n]}{nic}"]
         if run is not None:
             command += ["-append", f"run={run}"]
         command += list(options)

@@ -26,8 +26,6 @@ from .host import Host
 from .link import Link
 from .wire import mac
 
-NICS = {"virtio": "virtio-net-device"}
-
 
 def free_port():
     with socket.socket() as probe:
@@ -57,7 +55,7 @@ def switch(guest, uplink):
 def network(nic, guest, uplink):
     """The card on one link; on the other the user network, joined to it by a hub with just these two ports."""
     return ["-netdev", f"dgram,id=n0,local.type=fd,local.str={guest.fileno_for_qemu()}",
-            "-device", f"{NICS[nic]},netdev=n0,mac={qemu.GUEST_MACS[0]}",
+            "-device", f"{qemu.CARDS[nic]},netdev=n0,mac={qemu.GUEST_MACS[0]}",
             "-netdev", "user,id=user", "-netdev", f"dgram,id=uplink,local.type=fd,local.str={uplink.fileno_for_qemu()}",
             "-netdev", "hubport,id=h0,hubid=0,netdev=user", "-netdev", "hubport,id=h1,hubid=0,netdev=uplink"]
 
@@ -72,7 +70,7 @@ def debugger(target):
 def main():
     parser = argparse.ArgumentParser(prog="run")
     parser.add_argument("--smp", type=int, default=3)
-    parser.add_argument("--nic", choices=NICS, default="virtio")
+    parser.add_argument("--nic", choices=qemu.CARDS, default="virtio")
     parser.add_argument("--gdb", action="store_true", help="wait for a debugger")
     parser.add_argument("--gdb-target", type=Path, default=BUILD / "gdb-target", metavar="FILE",
                         help="where the command that connects a debugger goes")

@@ -92,12 +92,14 @@ class Wired(Shell):
 
     def answers(self, *frames):
         """Sends frames and a ping behind them; returns what the guest sent until it answered the ping,
-        without that answer. Silence is an empty list, and is known without waiting."""
+        without that answer, and without announcements, which come when they come. Silence is an empty list,
+        and is known without waiting."""
         since = self.link.position()
         for frame in frames:
             self.send(frame)
         reply = self.ping()
-        return [frame for frame in self.link.from_guest(since) if wire.parse_icmp(frame) != reply]
+        return [frame for frame in self.link.from_guest(since)
+                if wire.parse_icmp(frame) != reply and not is_announcement(frame)]
 
     def counted(self, before, group, name):
         return self.counters()[group, name] - before[group, name]
@@ -106,6 +108,13 @@ class Wired(Shell):
 def is_arp_reply_to(frame, ip):
     packet = wire.parse_arp(frame)
     return bool(packet and packet.operation == wire.ARP_REPLY and packet.target_ip == ip)
+
+
+def is_announcement(frame):
+    """RFC 5227, 2.3: a broadcast request with the own address as sender and target."""
+    packet = wire.parse_arp(frame)
+    return bool(packet and packet.sender_ip == packet.target_ip and packet.operation == wire.ARP_REQUEST
+                and packet.eth_destination == wire.BROADCAST_MAC)
 
 
 def is_arp_request_for(frame, ip):

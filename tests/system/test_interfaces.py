@@ -3,6 +3,7 @@
 import pytest
 
 from harness import wire
+from harness.control import Control
 from harness.demo import PEER_IP, PEER_MAC
 from harness.host import Host
 from harness.qemu import disk_options
@@ -136,3 +137,45 @@ def test_card_in_another_slot(boot):
     wired = Wired(guest)
     wired.introduce()
     wired.ping()
+
+
+def test_mtu_of_the_device_is_taken(boot):
+    """VIRTIO_NET_F_MTU: the device says what its network carries (virtio 1.2, 5.1.4)."""
+    wired = Wired(boot(nic=",host_mtu=1400"))
+    assert "mtu 1400" in wired.run("ifconfig")
+    wired.introduce()
+    reply = wired.ping()
+    assert reply.payload == b"fence"
+
+
+def test_nettests_pass_in_polled_mode(boot):
+    wired = Wired(boot(smp=2))
+    control = Control(wired.peer)
+    (name,) = first_interface(wired)
+    wired.run(f"ifconfig {name} polled")
+    assert "24 of 24 passed" in wired.run("nettests", timeout=40)
+    assert control.failures() == {}
+
+
+def test_full_transmit_ring_loses_nothing_silently(boot):
+    """The far end reads nothing for a while: the ring fills, then the queue behind it, then sends fail, which
+    the sender is told and a counter tells. What was accepted arrives."""
+    wired = Wired(boot(smp=2))
+    wired.run("cat" + " /bin/nettests" * 20 + " > /tmp/big")
+    wired.introduce()
+    (name,) = first_interface(wired)
+    before = wired.counters()
+    wired.link.pause()
+    refused = 0
+    for _ in range(3):
+        refused += wired.run("nc -u -w 1 10.0.2.100 9 < /tmp/big", timeout=30).count("No buffer space")
+    stopped = wired.counters()
+    wired.link.pause(False)
+    wired.ping()
+    after = wired.counters()
+    assert stopped[name, "tx_deferred"] > before[name, "tx_deferred"], "the ring was never full"
+    sent = after["udp", "sent"] - before["udp", "sent"]
+    assert sent > 256 + 128, "ring and queue hold as many"
+    assert wired.peer.discarded == sent
+    assert after[name, "tx_ring_full"] - before[name, "tx_ring_full"] == refused > 0
+    assert (after["mbuf", "tx_ring"], after["mbuf", "dev_queue"]) < (64, 1)

@@ -11,10 +11,10 @@ from harness.host import Host
 from harness.judges import JUDGES
 
 
-def judge(boot, smp, tests=()):
+def judge(boot, smp, tests=(), **guest_options):
     lacking = qemu.missing()
     assert lacking is None, lacking
-    results, words, problems = run_nettests(boot.evidence, smp, tests)
+    results, words, problems = run_nettests(boot.evidence, smp, tests, **guest_options)
     failures = [f"{name}: {text} (the guest said: {words.get(name, 'nothing')})"
                 for name, text in results.items() if text]
     assert not failures + problems, "\n".join(failures + problems)
@@ -30,6 +30,13 @@ def test_all(boot, smp):
 def test_alone(boot, name):
     """Each test works as the first and only one."""
     judge(boot, 2, [name])
+
+
+@pytest.mark.parametrize("nic", ["event_idx=off", "indirect_desc=off", "rx_queue_size=1024", "mrg_rxbuf=off",
+                                 "status=off", "host_mtu=1500"])
+def test_other_features(boot, nic):
+    """The device offers more or less than usual, and the driver gets along."""
+    judge(boot, 2, ["echo-0", "echo-1472", "burst", "ten-processes", "no-leak"], nic=f",{nic}")
 
 
 def test_list_is_the_peers(boot):

@@ -78,6 +78,7 @@ NO_ERROR_ABOUT = {
     "C4-icmp-error": (lambda: unreachable_quoting(udp_to_guest())),
     "C4-time-exceeded": (lambda: icmp_to_guest(11, 0, b"\0" * 4, udp_to_guest()[14:42])),
     "C5-ip-broadcast": (lambda: udp_to_guest(destination=wire.BROADCAST_IP, ethernet=wire.BROADCAST_MAC)),
+    "C5-ip-broadcast-in-unicast-frame": (lambda: udp_to_guest(destination=wire.BROADCAST_IP)),
     "C5-subnet-broadcast": (lambda: udp_to_guest(destination=wire.ip("10.0.2.255"), ethernet=wire.BROADCAST_MAC)),
     "C5-multicast": (lambda: udp_to_guest(destination=wire.ip("224.0.0.1"), ethernet=b"\1\0\x5e\0\0\1")),
     "C6-link-broadcast": (lambda: udp_to_guest(ethernet=wire.BROADCAST_MAC)),

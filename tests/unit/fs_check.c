@@ -1,5 +1,5 @@
-/* See fs_check.h. One walk from the root over every name marks what is in use; then link counts and both bitmaps
- * must agree with what the walk saw. */
+/* See fs_check.h. One walk from the root over every name marks what is in use; then link counts and
+ * both bitmaps must agree with what the walk saw. */
 #include "fs_check.h"
 
 #include <stdarg.h>
@@ -69,7 +69,8 @@ struct content {
     uint64_t index; /* of the walk */
 };
 
-/* Collects the data blocks that `pointer` leads to, and returns how many blocks of all kinds there are. */
+/* Collects the data blocks that `pointer` leads to, and returns how many blocks of all kinds there
+ * are. */
 static uint32_t blocks_walk(uint32_t number, uint32_t pointer, unsigned depth,
                             struct content *content)
 {
@@ -147,13 +148,15 @@ static void name_check(uint32_t directory, const uint32_t *data, uint64_t at)
     }
 }
 
-/* Walks what the directory holds; checks its link count: its name, `.`, and the `..` of each subdirectory. */
+/* Walks what the directory holds; checks its link count: its name, `.`, and the `..` of each
+ * subdirectory. */
 static void directory_walk(uint32_t number, uint32_t parent, const uint32_t *data, unsigned depth)
 {
     uint64_t size = inode_at(number)->size;
     uint32_t subdirectories = 0;
     bool self = false, up = false;
-    for (uint64_t at = 0; at + sizeof(struct fs_disk_entry) <= size; at += sizeof(struct fs_disk_entry)) {
+    for (uint64_t at = 0; at + sizeof(struct fs_disk_entry) <= size;
+         at += sizeof(struct fs_disk_entry)) {
         const struct fs_disk_entry *entry = entry_at(data, at);
         if (entry->inode == 0)
             continue;
@@ -173,7 +176,8 @@ static void directory_walk(uint32_t number, uint32_t parent, const uint32_t *dat
                 2 + subdirectories);
 }
 
-/* Counts a name of the inode and, the first time, walks its content. Returns its type, 0 if it has none. */
+/* Counts a name of the inode and, the first time, walks its content. Returns its type, 0 if it has
+ * none. */
 static uint32_t inode_walk(uint32_t number, uint32_t parent, unsigned depth)
 {
     if (number == 0 || number >= state.layout.inodes || depth > DEPTH_MAX) {

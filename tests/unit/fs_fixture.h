@@ -1,4 +1,5 @@
-/* What the file-system tests share: a mounted disk in memory, and short forms of what they do with files. */
+/* What the file-system tests share: a mounted disk in memory, and short forms of what they do with
+ * files. */
 #ifndef FS_FIXTURE_H
 #define FS_FIXTURE_H
 
@@ -18,7 +19,8 @@ extern struct fs_check fs_before; /* the file system as it was mounted */
 /* Makes an image with an empty /dev, loads and mounts it. */
 void fs_mount_new(unsigned megabytes);
 
-/* Setup: the same, 8 MiB. Teardown: every file is closed again, the image is in order, nothing was reported. */
+/* Setup: the same, 8 MiB. Teardown: every file is closed again, the image is in order, nothing was
+ * reported. */
 int fs_setup(void **unused);
 int fs_teardown(void **unused);
 

@@ -1,5 +1,5 @@
-/* See fs_image.h. mkfs is a program of one file; here it is one function of that file. A file of its own, because
- * mkfs needs headers of the host that collide with the kernel's. */
+/* See fs_image.h. mkfs is a program of one file; here it is one function of that file. A file of
+ * its own, because mkfs needs headers of the host that collide with the kernel's. */
 #include "fs_image.h"
 
 #define main mkfs_main

@@ -50,13 +50,11 @@ static int op_close_last(void)
 }
 
 const struct fs_operation fs_script[FS_SCRIPT_LENGTH] = {
-    {op_mkdir, true},          {op_create, true},        {op_write, true},
-    {op_append, true},         {op_overwrite, true},     {op_link, true},
-    {op_mkdir_inner, true},    {op_mknod, true},         {op_unlink_link, true},
-    {op_write_large, false},   {op_truncate, true},      {op_rmdir, true},
-    {op_truncate_large, false}, {op_write_large, false}, {op_unlink_open, true},
-    {op_create, true},         {op_close_last, true},    {op_write_large, false},
-    {op_unlink_large, true},
+    {op_mkdir, true},           {op_create, true},       {op_write, true},        {op_append, true},
+    {op_overwrite, true},       {op_link, true},         {op_mkdir_inner, true},  {op_mknod, true},
+    {op_unlink_link, true},     {op_write_large, false}, {op_truncate, true},     {op_rmdir, true},
+    {op_truncate_large, false}, {op_write_large, false}, {op_unlink_open, true},  {op_create, true},
+    {op_close_last, true},      {op_write_large, false}, {op_unlink_large, true},
 };
 
 size_t fs_script_run(void)

@@ -6,7 +6,8 @@
 
 #define FS_SCRIPT_LENGTH 19
 
-/* `atomic`: takes one log operation as far as names and contents go, so it happens or it does not. */
+/* `atomic`: takes one log operation as far as names and contents go, so it happens or it does
+ * not. */
 struct fs_operation {
     int (*run)(void); /* 0 or a negated errno */
     bool atomic;

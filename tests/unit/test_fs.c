@@ -1,6 +1,6 @@
-/* Contents of files, device nodes, what runs out, and mounting: the file system over a disk in memory. After each test
- * an independent checker looks at the image. Names are tested in test_fs_names.c, crashes in test_fs_crash.c,
- * damage in test_fs_damage.c. */
+/* Contents of files, device nodes, what runs out, and mounting: the file system over a disk in
+ * memory. After each test an independent checker looks at the image. Names are tested in
+ * test_fs_names.c, crashes in test_fs_crash.c, damage in test_fs_damage.c. */
 #include "fs_fixture.h"
 
 /* A byte that tells where in the file it belongs. */
@@ -105,8 +105,7 @@ static void test_seek(void **unused)
     assert_int_equal(file->ops->seek(file, 0, 3), -EINVAL);
     assert_int_equal(file->ops->seek(file, INT64_MAX, SEEK_CUR), -EOVERFLOW);
     assert_int_equal(file->ops->seek(file, 0, SEEK_CUR), 6);
-    assert_int_equal(file->ops->seek(file, (int64_t)FS_FILE_SIZE_MAX, SEEK_SET),
-                     FS_FILE_SIZE_MAX);
+    assert_int_equal(file->ops->seek(file, (int64_t)FS_FILE_SIZE_MAX, SEEK_SET), FS_FILE_SIZE_MAX);
     assert_int_equal(file_write(file, "x", 1), -EFBIG);
     file_release(file);
 }
@@ -127,16 +126,21 @@ static void test_append(void **unused)
     file_release(two);
 }
 
-/* What could be copied before a bad address stays, what lies behind the end of the file does not. */
+/* What could be copied before a bad address stays, what lies behind the end of the file does
+ * not. */
 static void test_bad_address(void **unused)
 {
+    struct fs_check check;
     uint8_t data[10000];
     struct file *file = open_ok("/fault", O_CREAT | O_RDWR);
     (void)unused;
     memset(data, 'x', sizeof(data));
+    assert_int_equal(file_write(file, data, 10), 10);
     host_uio_fault(0);
     assert_int_equal(file_write(file, data, 100), -EFAULT);
-    assert_int_equal(file_stat("/fault").st_size, 0);
+    assert_int_equal(file_stat("/fault").st_size, 10);
+    fs_check_now(&check); /* which looks behind the end, too */
+    assert_int_equal(file->ops->seek(file, 0, SEEK_SET), 0);
     host_uio_fault(1);
     assert_int_equal(file_write(file, data, sizeof(data)), 4096);
     assert_int_equal(file_stat("/fault").st_size, 4096);
@@ -224,7 +228,8 @@ static void test_out_of_blocks(void **unused)
     assert_int_equal(fs_mkdir(NULL, "/d", 0755), 0);
 }
 
-/* The disk fills up between a block of pointers and the first block it is to point to; the free blocks are not zero. */
+/* The disk fills up between a block of pointers and the first block it is to point to; the free
+ * blocks are not zero. */
 static void test_out_of_blocks_in_between(void **unused)
 {
     static uint8_t data[4096];

@@ -45,7 +45,8 @@ static unsigned script_record(uint64_t states[FS_SCRIPT_LENGTH + 1])
     return fs_disk.writes - mounting;
 }
 
-/* /large is written and cut in several steps, but at every moment it is the beginning of the whole file. */
+/* /large is written and cut in several steps, but at every moment it is the beginning of the whole
+ * file. */
 static void check_large(unsigned cut)
 {
     static uint8_t data[300000];
@@ -79,8 +80,8 @@ static void crash_try(const uint64_t *states, unsigned cut, enum fs_disk_crash k
     /* What was reported as done is there, and what was cut is there as a whole or not at all. */
     if (check.fingerprint != states[done] && (done == FS_SCRIPT_LENGTH || fs_script[done].atomic) &&
         (done == FS_SCRIPT_LENGTH || check.fingerprint != states[done + 1]))
-        fail_msg("power cut at write %u, in operation %zu: neither the state before nor after",
-                 cut, done);
+        fail_msg("power cut at write %u, in operation %zu: neither the state before nor after", cut,
+                 done);
     check_large(cut);
     /* And it goes on working. */
     assert_int_equal(fs_mkdir(NULL, "/after", 0755), 0);
@@ -181,12 +182,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
-        TEST(test_power_cut_keeps_all),
-        TEST(test_power_cut_keeps_flushed),
-        TEST(test_power_cut_keeps_some),
-        TEST(test_power_cut_in_recovery),
-        TEST(test_write_error_stops_changes),
-        TEST(test_read_error_reaches_the_caller),
+        TEST(test_power_cut_keeps_all),       TEST(test_power_cut_keeps_flushed),
+        TEST(test_power_cut_keeps_some),      TEST(test_power_cut_in_recovery),
+        TEST(test_write_error_stops_changes), TEST(test_read_error_reaches_the_caller),
         TEST(test_fsync_and_flush_order),
     };
     return cmocka_run_group_tests_name("fs_crash", tests, NULL, NULL);

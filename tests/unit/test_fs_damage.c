@@ -1,4 +1,5 @@
-/* What the file system does with a disk that holds something else, a log of somebody else's making, or damage. */
+/* What the file system does with a disk that holds something else, a log of somebody else's making,
+ * or damage. */
 #include "fs_fixture.h"
 
 #include "fs_image.h"
@@ -84,8 +85,8 @@ static void log_forge(uint32_t target)
     header->magic = FS_LOG_MAGIC;
     header->count = 1;
     header->targets[0] = target;
-    header->checksum = fs_checksum(fs_checksum(FS_CHECKSUM_START, header, sizeof(*header)), copy,
-                                   FS_BLOCK_SIZE);
+    header->checksum =
+        fs_checksum(fs_checksum(FS_CHECKSUM_START, header, sizeof(*header)), copy, FS_BLOCK_SIZE);
 }
 
 static void test_log_replay(void **unused)
@@ -114,7 +115,8 @@ static void test_log_replay(void **unused)
     refused(-EINVAL, "the log names block");
     /* A count that no log can hold. */
     log_forge(target);
-    ((struct fs_log_header *)(fs_disk.bytes + layout.log_start * FS_BLOCK_SIZE))->count = 0xffffffff;
+    ((struct fs_log_header *)(fs_disk.bytes + layout.log_start * FS_BLOCK_SIZE))->count =
+        0xffffffff;
     assert_int_equal(fs_disk_mount(), 0);
     assert_int_equal(fs_disk.bytes[(size_t)target * FS_BLOCK_SIZE], 0);
     /* A copy that is not what the header was made for. */
@@ -138,7 +140,8 @@ static struct fs_disk_entry *entry_on_disk(uint32_t directory, unsigned n)
     return (struct fs_disk_entry *)block + n;
 }
 
-/* A mounted disk with /f, inode 3, whose blocks are then changed below the cache, and mounted again. */
+/* A mounted disk with /f, inode 3, whose blocks are then changed below the cache, and mounted
+ * again. */
 static void file_prepare(void)
 {
     fs_disk_load(image, IMAGE_SIZE);
@@ -218,6 +221,12 @@ static void test_wrong_inodes(void **unused)
     assert_int_equal(fs_disk_mount(), 0);
     assert_int_equal(fs_unlink(NULL, "/f"), 0);
     assert_true(host_log_contains("was in use but free in the bitmap"));
+    /* A bitmap that says the root is free: its number is not given to another file. */
+    fs_disk.bytes[(size_t)layout.inode_map_start * FS_BLOCK_SIZE] = 1;
+    assert_int_equal(fs_disk_mount(), 0);
+    assert_int_equal(fs_mkdir(NULL, "/d", 0755), -EIO);
+    assert_int_equal(fs_mkdir(NULL, "/dev/d", 0755), -EIO);
+    assert_int_equal(fs_mkdir(NULL, "/dev/d", 0755), 0);
     inode_on_disk(1)->mode = S_IFREG;
     refused(-EIO, "the root is not a directory");
 }
@@ -229,17 +238,17 @@ static unsigned random_next(void)
     return random_state >> 16;
 }
 
-/* Overwrites some of the inode table, the bitmaps and the first data blocks (directories, blocks of pointers) with
- * small numbers, which look like block and inode numbers, or with anything. */
+/* Overwrites some of the inode table, the bitmaps and the first data blocks (directories, blocks of
+ * pointers) with small numbers, which look like block and inode numbers, or with anything. */
 static void damage(unsigned seed)
 {
     uint32_t first = layout.inode_map_start * FS_BLOCK_SIZE / 4;
     random_state = seed;
     for (unsigned n = 1 + random_next() % 8; n > 0; n--) {
         uint32_t range = random_next() % 4 ? 4096 : 40 * FS_BLOCK_SIZE / 4;
-        uint32_t at = random_next() % 2 ? layout.inode_table_start * FS_BLOCK_SIZE / 4 +
-                                              random_next() % 320
-                                        : first + random_next() % range;
+        uint32_t at = random_next() % 2
+                          ? layout.inode_table_start * FS_BLOCK_SIZE / 4 + random_next() % 320
+                          : first + random_next() % range;
         uint32_t value = random_next() % 3 ? random_next() % 260 : random_next() << 17;
         ((uint32_t *)fs_disk.bytes)[at] = value;
     }

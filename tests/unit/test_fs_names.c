@@ -99,7 +99,8 @@ static void test_directories(void **unused)
     assert_int_equal(open_error("/d", O_RDONLY), -ENOENT);
 }
 
-/* Nothing can be found or made in a directory that is somebody's current one but has been removed. */
+/* Nothing can be found or made in a directory that is somebody's current one but has been
+ * removed. */
 static void test_removed_directory(void **unused)
 {
     struct inode *directory, *other;

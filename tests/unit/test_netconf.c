@@ -1,4 +1,5 @@
-/* Configuration requests (net/netconf.c): what user programs may hand over, and what they get back. */
+/* Configuration requests (net/netconf.c): what user programs may hand over, and what they get
+ * back. */
 #include "socket_fixture.h"
 
 static struct ifreq request_for(const char *name)

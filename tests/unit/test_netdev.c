@@ -153,6 +153,7 @@ static void test_no_lost_wakeup(void **state)
     assert_int_equal(COUNTER(ether_received), 1);
     assert_true(eth0.irq_enabled);
     assert_int_equal(eth0.polled, 2);
+    assert_int_equal(eth0.polled_with_irq, 0); /* off again, as long as there is work */
 }
 
 static void interrupt_comes(struct fakenet *fake)
@@ -370,6 +371,17 @@ static void test_loopback_passes_through_the_poll_thread(void **state)
     assert_int_equal(host_wakes(&loopback_device.poll_wait), wakes + 1);
 }
 
+/* What is sent between the last poll and irq_on is not announced, so irq_on tells of it. */
+static void test_loopback_loses_no_wakeup(void **state)
+{
+    (void)state;
+    assert_int_equal(netdev_transmit(&loopback_device, stray()), 0);
+    assert_true(loopback_device.ops->irq_on(&loopback_device));
+    host_thread_run("lo");
+    assert_int_equal(COUNTER(ip_received), 1);
+    assert_false(loopback_device.ops->irq_on(&loopback_device));
+}
+
 static void test_loopback_is_bounded(void **state)
 {
     (void)state;
@@ -409,6 +421,7 @@ int main(void)
         TEST(deferred_frames_keep_order),
         TEST(deferral_is_bounded),
         TEST(loopback_passes_through_the_poll_thread),
+        TEST(loopback_loses_no_wakeup),
         TEST(loopback_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

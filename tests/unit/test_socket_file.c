@@ -1,5 +1,5 @@
-/* A socket as a file (read, write, poll, ioctl, stat), and what ICMP brings to sockets: errors, and the replies
- * that ping waits for. */
+/* A socket as a file (read, write, poll, ioctl, stat), and what ICMP brings to sockets: errors,
+ * and the replies that ping waits for. */
 #include "socket_fixture.h"
 
 #include "net/socket_internal.h"

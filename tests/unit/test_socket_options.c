@@ -1,5 +1,6 @@
-/* setsockopt and getsockopt (net/socket_options.c). What IP_TTL and IP_TOS do is in test_udp.c, SO_BROADCAST and
- * SO_RCVTIMEO in test_socket_io.c, SO_REUSEADDR in test_socket.c, SO_ERROR in test_socket_file.c. */
+/* setsockopt and getsockopt (net/socket_options.c). What IP_TTL and IP_TOS do is in test_udp.c,
+ * SO_BROADCAST and SO_RCVTIMEO in test_socket_io.c, SO_REUSEADDR in test_socket.c, SO_ERROR in
+ * test_socket_file.c. */
 #include "socket_fixture.h"
 
 #include "net/socket_internal.h"

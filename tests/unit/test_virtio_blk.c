@@ -167,6 +167,21 @@ static void test_read(void **state)
     assert_memory_equal(data, media, sizeof(data));
 }
 
+/* More requests than there are records, with either way of asking for interrupts. */
+static void test_many_requests(void **state)
+{
+    (void)state;
+    uint8_t data[512];
+    for (int events = 0; events < 2; events++) {
+        probe(events ? VIRTIO_F_EVENT_IDX : 0, 64);
+        served = 0;
+        for (unsigned n = 1; n <= 100; n++) {
+            assert_int_equal(transfer(false, n, data, 512), 0);
+            assert_int_equal(served, n);
+        }
+    }
+}
+
 static void test_write(void **state)
 {
     (void)state;
@@ -423,6 +438,7 @@ int main(void)
         TEST(test_no_memory),
         TEST(test_no_room_in_the_table_of_disks),
         TEST(test_read),
+        TEST(test_many_requests),
         TEST(test_write),
         TEST(test_flush),
         TEST(test_errors_reach_the_caller),

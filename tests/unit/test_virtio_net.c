@@ -137,10 +137,14 @@ static void test_probe_reads_the_configuration_and_stays_quiet(void **state)
 static void test_without_mac_a_local_unicast_one(void **state)
 {
     (void)state;
-    model.offered = VIRTIO_F_VERSION_1;
-    probe();
-    assert_int_equal(dev->mac[0] & 3, 2); /* NET-3 */
-    assert_memory_not_equal(dev->mac, our_mac, sizeof(our_mac));
+    for (unsigned i = 0; i < 16; i++) {
+        setup(NULL);
+        host_clock_advance(i * 12345);
+        model.offered = VIRTIO_F_VERSION_1;
+        probe();
+        assert_int_equal(dev->mac[0] & 3, 2); /* NET-3 */
+        assert_memory_not_equal(dev->mac, our_mac, sizeof(our_mac));
+    }
 }
 
 /* CF-3: what is there only with a feature is not read without it. */
@@ -367,6 +371,34 @@ static void receive_at_handshake(void)
     model.hold_interrupts = false;
 }
 
+static void test_interrupt_off_and_on(void **state)
+{
+    (void)state;
+    start(0);
+    dev->ops->irq_off(dev);
+    receive_unknown();
+    assert_int_equal(model.queues[RX].interrupts, 0);
+    assert_true(dev->ops->irq_on(dev)); /* one is there already */
+    dev->ops->poll(dev, 64);
+    assert_false(dev->ops->irq_on(dev));
+    receive_unknown();
+    assert_int_equal(model.queues[RX].interrupts, 1);
+    assert_int_equal(model_avail_flags(&model, RX), 1); /* netdev_schedule() turned it off */
+}
+
+/* The rings of a stopped device still show a frame that came: it is not to be touched. */
+static void test_stopped_device_is_left_alone(void **state)
+{
+    (void)state;
+    start(0);
+    receive_unknown();
+    netdev_down(dev);
+    assert_false(dev->ops->irq_on(dev));
+    assert_int_equal(dev->ops->poll(dev, 64), 0);
+    assert_int_equal(dev->counters.rx_packets, 0);
+    assert_false(host_log_contains("device returned"));
+}
+
 static void test_frame_while_the_interrupt_is_turned_on(void **state)
 {
     (void)state;
@@ -500,6 +532,18 @@ static void test_full_ring_restarts(void **state)
     ring_full_and_restart(VIRTIO_F_EVENT_IDX);
 }
 
+/* Room that is there already is used without waiting. */
+static void test_full_ring_is_reclaimed_by_the_sender(void **state)
+{
+    (void)state;
+    start(0);
+    for (uint8_t n = 0; n < 5 * RING; n++) {
+        assert_int_equal(transmit(n, false), 0);
+        sent(n);
+    }
+    assert_int_equal(dev->counters.tx_deferred, 0);
+}
+
 /* The last look, too, finds room: no interrupt would come for it. */
 static void send_at_handshake(void)
 {
@@ -568,6 +612,7 @@ static void recovers_from(void (*break_device)(void))
     for (uint8_t n = 0; n < RING + 3; n++)
         transmit(n, false);
     break_device();
+    dev->scheduled = false;
     netdev_poll_round(dev);
     assert_int_equal(dev->counters.restarts, 1);
     assert_false(dev->broken);
@@ -587,10 +632,12 @@ static void recovers_from(void (*break_device)(void))
     netdev_poll_round(dev);
     assert_int_equal(dev->counters.restarts, 2);
     assert_false(dev->broken);
-    transmit(1, false);
+    for (uint8_t n = 0; n < RING + 3; n++)
+        transmit(n, false);
     break_device();
     netdev_poll_round(dev);
     assert_true(dev->broken);
+    assert_int_equal(mbuf_count(MBUF_DEV_QUEUE), 0);
     assert_false(dev->link_up);
     assert_int_equal(model.status, 0);
     assert_int_equal(transmit(1, false), -ENETDOWN);
@@ -655,6 +702,8 @@ int main(void)
         TEST(test_without_mbufs_frames_are_dropped_and_the_ring_stays_full),
         TEST(test_impossible_lengths),
         TEST(test_checksum_is_verified_unless_the_device_did),
+        TEST(test_interrupt_off_and_on),
+        TEST(test_stopped_device_is_left_alone),
         TEST(test_frame_while_the_interrupt_is_turned_on),
         TEST(test_frame_and_header_on_the_way_out),
         TEST(test_checksum_left_to_the_device),
@@ -662,6 +711,7 @@ int main(void)
         TEST(test_one_doorbell_for_a_burst),
         TEST(test_one_doorbell_for_what_a_poll_sends),
         TEST(test_full_ring_restarts),
+        TEST(test_full_ring_is_reclaimed_by_the_sender),
         TEST(test_room_while_the_transmit_interrupt_is_turned_on),
         TEST(test_queue_of_waiting_frames_is_bounded),
         TEST(test_link_follows_the_device),

@@ -6,6 +6,7 @@
  */
 #include "dns.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 

@@ -51,6 +51,7 @@ struct directory_stream {
     struct dirent entries[16];
 };
 
+/* O_DIRECTORY makes the kernel refuse everything else. */
 DIR *opendir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY);
@@ -67,6 +68,7 @@ DIR *opendir(const char *path)
     return directory;
 }
 
+/* The kernel gives whole records, so the buffer never ends in the middle of one. */
 struct dirent *readdir(DIR *directory)
 {
     if (directory->next == directory->count) {
@@ -88,6 +90,7 @@ int closedir(DIR *directory)
 
 /* select() asks poll() about every descriptor that is in one of the sets. */
 
+/* Rounded up: select() must not return early. NULL waits for ever. */
 static int timeout_in_ms(const struct timeval *timeout)
 {
     if (!timeout)
@@ -98,6 +101,7 @@ static int timeout_in_ms(const struct timeval *timeout)
 
 static uint64_t set_bits(const fd_set *set) { return set ? set->bits : 0; }
 
+/* Fills fds with every descriptor in any of the three sets; returns how many. */
 static nfds_t select_collect(int count, const fd_set *sets[3], struct pollfd *fds)
 {
     nfds_t n = 0;

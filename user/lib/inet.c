@@ -48,6 +48,7 @@ static int read_byte(const char **text)
     return digits > 0 && value <= 255 ? value : -1;
 }
 
+/* Stricter than inet_aton(): four decimal numbers, nothing else (POSIX). */
 int inet_pton(int family, const char *restrict text, void *restrict address)
 {
     const char *rest = text;

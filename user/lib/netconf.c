@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Any socket will do, so one is made for the occasion. */
 int netconf_request(unsigned long request, void *argument)
 {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -21,6 +22,7 @@ int netconf_request(unsigned long request, void *argument)
     return result;
 }
 
+/* Copied instead of cast: struct sockaddr and struct sockaddr_in may not alias. */
 struct sockaddr netconf_sockaddr(in_addr_t address)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {address}};
@@ -61,6 +63,7 @@ int interface_set_number(const char *name, unsigned long request, int value)
     return netconf_request(request, &ifr);
 }
 
+/* Read, change, write: the flags not named stay as they are. */
 int interface_change_flags(const char *name, int set, int clear)
 {
     struct ifreq ifr;
@@ -86,6 +89,7 @@ int interface_list(char names[][IFNAMSIZ], int room)
     return count;
 }
 
+/* The flags follow from the arguments. */
 int route_change(unsigned long request, in_addr_t destination, in_addr_t mask, in_addr_t gateway,
                  const char *dev)
 {
@@ -126,6 +130,7 @@ ssize_t list_fetch(unsigned long request, size_t entry_size, void **entries)
     }
 }
 
+/* A shift by 32 would be undefined, so /0 is a case of its own. */
 bool prefix_read(const char *text, in_addr_t *address, in_addr_t *mask)
 {
     char host[INET_ADDRSTRLEN], *end;
@@ -146,6 +151,7 @@ bool prefix_read(const char *text, in_addr_t *address, in_addr_t *mask)
     return true;
 }
 
+/* The ones are counted from the left; whatever is left then must be zeros. */
 int prefix_length(in_addr_t mask)
 {
     uint32_t bits = ntohl(mask);

@@ -36,6 +36,7 @@ void __syscall_exit(int status) __attribute__((noreturn));
 
 void _exit(int status) { __syscall_exit(status); }
 
+/* _exit() would lose what the streams still hold. */
 void exit(int status)
 {
     fflush(NULL);
@@ -58,6 +59,7 @@ char *getenv(const char *name)
 
 int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
 
+/* PATH is always /bin, since there is no environment to set it in. */
 int execvp(const char *file, char *const argv[])
 {
     char path[PATH_MAX];

@@ -27,6 +27,7 @@
 
 int h_errno;
 
+/* Deadlines are kept as times, so that answers to others do not prolong the wait. */
 static int64_t now_ms(void)
 {
     struct timespec ts;
@@ -34,6 +35,7 @@ static int64_t now_ms(void)
     return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Read anew for each name: whoever corrects the file need not restart a program. */
 static int servers_read(struct in_addr *servers)
 {
     FILE *file = fopen(CONFIGURATION, "r");
@@ -117,6 +119,7 @@ static int name_resolve(const char *name, struct in_addr *addresses)
     return result;
 }
 
+/* POSIX lets the result lie in static memory, and nothing here runs in threads. */
 struct hostent *gethostbyname(const char *name)
 {
     static struct in_addr addresses[ADDRESSES_MAX];
@@ -159,6 +162,7 @@ struct result {
     char name[];
 };
 
+/* Only what this system can do: IPv4 and UDP. */
 static int hints_check(const struct addrinfo *hints)
 {
     if (hints->ai_family != AF_UNSPEC && hints->ai_family != AF_INET)
@@ -170,6 +174,7 @@ static int hints_check(const struct addrinfo *hints)
     return 0;
 }
 
+/* There is no table of service names. */
 static int service_read(const char *service, in_port_t *port)
 {
     char *end;

@@ -45,6 +45,7 @@ static int write_all(int fd, const char *from, size_t n)
     return 0;
 }
 
+/* What cannot be written is dropped, and the stream marked: the next call would fail likewise. */
 static int stream_flush(FILE *stream)
 {
     if (!stream->writing || stream->used == 0)
@@ -57,6 +58,7 @@ static int stream_flush(FILE *stream)
     return result;
 }
 
+/* NULL: whatever stream holds output. */
 int fflush(FILE *stream)
 {
     if (stream)
@@ -116,6 +118,7 @@ int fprintf(FILE *stream, const char *fmt, ...)
     return length;
 }
 
+/* A stream that lives for one call. */
 int dprintf(int fd, const char *fmt, ...)
 {
     struct stream stream = {.fd = fd, .flush_when = FLUSH_ALWAYS};
@@ -171,6 +174,7 @@ void perror(const char *what)
         fprintf(stderr, "%s\n", text);
 }
 
+/* The b of "rb" means nothing here and is passed over. */
 static int mode_to_flags(const char *mode)
 {
     bool both = strchr(mode, '+') != NULL;
@@ -211,6 +215,7 @@ FILE *fopen(const char *restrict path, const char *restrict mode)
     return stream;
 }
 
+/* The three standard streams are not on the list and not from malloc(): they are only closed. */
 int fclose(FILE *stream)
 {
     int result = stream_flush(stream) | close(stream->fd);
@@ -246,6 +251,7 @@ static bool stream_fill(FILE *stream)
     return n > 0;
 }
 
+/* After a write the buffer holds output, which fgetc() first lets go. */
 int fgetc(FILE *stream)
 {
     if (stream->pushed_back) {

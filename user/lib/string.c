@@ -10,6 +10,7 @@ char *strcpy(char *restrict to, const char *restrict from)
     return memcpy(to, from, strlen(from) + 1);
 }
 
+/* No closing 0 if the text fills all n, zeros to the end if it does not (C99, 7.21.2.4). */
 char *strncpy(char *restrict to, const char *restrict from, size_t n)
 {
     size_t length = strnlen(from, n);
@@ -52,6 +53,7 @@ size_t strcspn(const char *s, const char *rejected)
     return n;
 }
 
+/* The rest is remembered behind the separator that is overwritten. */
 char *strtok_r(char *restrict s, const char *restrict separators, char **restrict rest)
 {
     if (!s)

@@ -24,6 +24,7 @@ static struct node *node_make(enum node_kind kind)
     return node;
 }
 
+/* Passes over the next token if it is of this kind. */
 static bool take(enum token_kind kind)
 {
     if (next_token->kind != kind)
@@ -32,6 +33,7 @@ static bool take(enum token_kind kind)
     return true;
 }
 
+/* Always NULL, for the caller to return. */
 static void *unexpected(void)
 {
     warnx("syntax error near \"%s\"", next_token->text);
@@ -54,6 +56,7 @@ static struct redirection **parse_redirection(struct redirection **end)
     return &redirection->next;
 }
 
+/* Behind the opening parenthesis. An empty list in parentheses is an error, on a line it is not. */
 static struct node *parse_subshell(void)
 {
     struct node *node = node_make(NODE_SUBSHELL);
@@ -76,6 +79,7 @@ static struct node *parse_subshell(void)
     return node;
 }
 
+/* Words and redirections may stand in any order. */
 static struct node *parse_command(void)
 {
     if (take(TOKEN_OPEN))
@@ -113,6 +117,7 @@ static struct node *parse_pipeline(enum condition condition)
     return pipeline;
 }
 
+/* && and || bind equally and from the left, so each pipeline only notes the operator in front. */
 static struct node *parse_chain(void)
 {
     struct node *chain = node_make(NODE_CHAIN), **end = &chain->children;
@@ -154,6 +159,7 @@ static struct node *parse_list(void)
     }
 }
 
+/* What is left over, such as a parenthesis too many, is an error as well. */
 struct node *parse(const char *line)
 {
     node_count = redirection_count = word_count = 0;

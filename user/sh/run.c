@@ -26,6 +26,7 @@
 
 static void run_node_in_child(const struct node *command) __attribute__((noreturn));
 
+/* What is in the output buffer would come out twice. */
 static pid_t fork_checked(void)
 {
     fflush(stdout);
@@ -75,6 +76,7 @@ static bool redirect_one(const struct redirection *redirection)
     return true;
 }
 
+/* From left to right, so that "> f 2>&1" sends both to f. */
 static bool redirect(const struct redirection *redirection)
 {
     for (; redirection; redirection = redirection->next) {
@@ -215,6 +217,8 @@ static int pipeline_wait(const pid_t *pids, int count)
     return result;
 }
 
+/* Each command reads from the pipe before it; the shell keeps no end of any pipe, or readers would
+ * never see the end. */
 static int run_processes(const struct node *pipeline)
 {
     pid_t pids[COMMANDS_MAX], group = 0;
@@ -256,6 +260,7 @@ static int run_pipeline(const struct node *pipeline)
     return run_builtin(pipeline->children, &status) ? status : run_processes(pipeline);
 }
 
+/* A pipeline that is passed over leaves the status to the one after it. */
 static void run_chain(const struct node *chain)
 {
     for (const struct node *each = chain->children; each; each = each->next) {
@@ -288,6 +293,7 @@ static void run_background(const struct node *chain)
     last_status = pid < 0;
 }
 
+/* Only "&" makes a difference here; ";" and newline only separate. */
 void run_list(const struct node *list)
 {
     for (const struct node *chain = list->children; chain; chain = chain->next) {
@@ -298,6 +304,7 @@ void run_list(const struct node *list)
     }
 }
 
+/* Before each prompt, so that the news does not come in the middle of a line. */
 void jobs_reap(void)
 {
     int status;

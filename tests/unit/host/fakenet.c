@@ -44,6 +44,7 @@ static int fakenet_transmit(struct netdev *dev, struct mbuf *m, bool more)
 {
     struct fakenet *fake = fake_of(dev);
     assert_int_equal(host_locks_held(), 0);
+    assert_true(mbuf_headroom(m) >= FAKENET_HEADROOM);
     if (fake->refuse) {
         mbuf_free(m);
         return fake->refuse;
@@ -64,6 +65,7 @@ static int fakenet_poll(struct netdev *dev, int budget)
     int n = 0;
     assert_int_equal(host_locks_held(), 0);
     fake->polled++;
+    fake->polled_with_irq += fake->irq_enabled;
     while (fake->room && (m = netdev_tx_resume(dev)) != NULL)
         fakenet_transmit(dev, m, false);
     struct list_node *node;

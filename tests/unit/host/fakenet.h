@@ -10,6 +10,7 @@
 #include "net/netdev.h"
 
 #define FAKENET_FRAMES_MAX     256
+#define FAKENET_HEADROOM       12 /* a driver's own header may want so much in front of a frame */
 #define FAKENET_ROOM_UNLIMITED UINT32_MAX
 #define FAKENET_MBUFS          64 /* in the pool */
 
@@ -31,6 +32,7 @@ struct fakenet {
     struct list incoming; /* received frames that ops->poll will hand up */
     bool irq_enabled;
     unsigned opened, stopped, polled;
+    unsigned polled_with_irq;                /* polls while the interrupt was on */
     void (*on_irq_on)(struct fakenet *fake); /* a frame may come in at this very moment */
     bool irq_on_result;
 };

@@ -5,14 +5,15 @@
 #include "abi/socket.h"
 #include "lib/byteorder.h"
 
-#define IN_MULTICAST(address) (((uint32_t)(address)&0xf0000000) == 0xe0000000) /* host byte order  \
+#define IN_MULTICAST(address)                                                                      \
+    (((uint32_t)(address)&0xf0000000) == 0xe0000000) /* host byte order  \
                                                                                 */
 #define IN_LOOPBACKNET 127
 
-/* There is no IPv6. These are for programs that handle either kind of address; socket(AF_INET6) fails with
- * EAFNOSUPPORT, and no address of this family is ever given out. */
-#define AF_INET6 10
-#define PF_INET6 AF_INET6
+/* There is no IPv6. These are for programs that handle either kind of address; socket(AF_INET6)
+ * fails with EAFNOSUPPORT, and no address of this family is ever given out. */
+#define AF_INET6         10
+#define PF_INET6         AF_INET6
 #define INET6_ADDRSTRLEN 46
 
 struct in6_addr {

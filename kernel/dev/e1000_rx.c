@@ -1,0 +1,142 @@
+/* The e1000's receive ring (8254x manual, 3.2).
+ *
+ * Every descriptor always has an mbuf. The device owns those from its head up to, but not including, the
+ * tail that it was told: so one less than there are, because head == tail means that it has none (3.2.6).
+ * A received mbuf is passed up only when a new one has taken its place; otherwise it is counted as dropped
+ * and posted again. One write of the tail register gives back what a poll has taken.
+ *
+ * Where the device is, is seen from the descriptors' DD bits, never from its head register: that may run
+ * ahead of what has been written to memory (13.4.28).
+ */
+#include "dev/e1000_internal.h"
+
+#include "abi/errno.h"
+#include "arch/barrier.h"
+
+#define BUFFER_SIZE 2048u /* RCTL.BSIZE: the device writes so many bytes whatever the frame */
+
+_Static_assert(MBUF_DATA_SIZE >= BUFFER_SIZE, "the device must not write beyond an mbuf");
+
+static unsigned next_of(const struct e1000_rx *rx, unsigned slot)
+{
+    return slot + 1 < rx->size ? slot + 1 : 0;
+}
+
+static unsigned previous_of(const struct e1000_rx *rx, unsigned slot)
+{
+    return (slot > 0 ? slot : rx->size) - 1;
+}
+
+/* Makes the mbuf the descriptor's, and the descriptor as new. */
+static void slot_fill(struct e1000_rx *rx, unsigned slot, struct mbuf *m)
+{
+    rx->mbufs[slot] = m;
+    rx->descriptors[slot] = (struct e1000_rx_descriptor){.address = (uintptr_t)m->data};
+}
+
+void e1000_rx_empty(struct e1000 *nic)
+{
+    struct e1000_rx *rx = &nic->rx;
+    for (unsigned slot = 0; slot < rx->size; slot++) {
+        mbuf_free(rx->mbufs[slot]);
+        rx->mbufs[slot] = NULL;
+    }
+}
+
+int e1000_rx_start(struct e1000 *nic)
+{
+    struct e1000_rx *rx = &nic->rx;
+    for (unsigned slot = 0; slot < rx->size; slot++) {
+        struct mbuf *m = mbuf_alloc(MBUF_RX_RING);
+        if (!m) {
+            e1000_rx_empty(nic);
+            return -ENOMEM;
+        }
+        slot_fill(rx, slot, m);
+    }
+    rx->next = 0;
+    rx->skipping = false;
+
+    uint64_t base = (uintptr_t)rx->descriptors;
+    e1000_write(nic, E1000_RDBAL, (uint32_t)base);
+    e1000_write(nic, E1000_RDBAH, (uint32_t)(base >> 32));
+    e1000_write(nic, E1000_RDLEN, rx->size * (uint32_t)sizeof(struct e1000_rx_descriptor));
+    e1000_write(nic, E1000_RDH, 0);
+    dma_publish();
+    e1000_write(nic, E1000_RDT, previous_of(rx, 0));
+    return 0;
+}
+
+bool e1000_rx_pending(const struct e1000 *nic)
+{
+    return READ_ONCE(nic->rx.descriptors[nic->rx.next].status) & E1000_RX_DD;
+}
+
+/* Judges a done descriptor: whether it holds a good frame, all of it. Counts why not. A frame longer than
+ * a buffer fills several descriptors, of which only the last has EOP (3.2.3.1): it is dropped as one. */
+static bool frame_is_good(struct e1000 *nic, const struct e1000_rx_descriptor *descriptor)
+{
+    struct netdev_counters *counters = &nic->dev.counters;
+    bool end = descriptor->status & E1000_RX_EOP, whole = end && !nic->rx.skipping;
+    nic->rx.skipping = !end;
+    if (!end)
+        return false;
+    if (!whole || descriptor->length == 0 || descriptor->length > BUFFER_SIZE) {
+        counters->rx_bad_length++;
+        return false;
+    }
+    if (descriptor->errors & E1000_RX_ERROR_FRAME) {
+        counters->rx_errors++;
+        return false;
+    }
+    return true;
+}
+
+/* The device's verdict on the transport checksum, if it gives one (3.2.9). A bad one is not believed: the
+ * stack looks itself, and counts. */
+static bool checksum_is_verified(const struct e1000_rx_descriptor *descriptor)
+{
+    return !(descriptor->status & E1000_RX_IXSM) && (descriptor->status & E1000_RX_TCPCS) &&
+           !(descriptor->errors & E1000_RX_ERROR_TCPE);
+}
+
+/* Takes the frame out of a done descriptor, and puts a fresh mbuf or the same one in. */
+static void slot_take(struct e1000 *nic, unsigned slot, struct list *received)
+{
+    /* A copy: what is judged is what is used, whatever the device writes. */
+    struct e1000_rx_descriptor done = nic->rx.descriptors[slot];
+    struct mbuf *m = nic->rx.mbufs[slot], *replacement = NULL;
+
+    if (frame_is_good(nic, &done) && !(replacement = mbuf_alloc(MBUF_RX_RING)))
+        nic->dev.counters.rx_no_mbuf++;
+    if (!replacement) {
+        slot_fill(&nic->rx, slot, m);
+        return;
+    }
+    slot_fill(&nic->rx, slot, replacement);
+    mbuf_set_owner(m, MBUF_STACK);
+    m->length = done.length;
+    m->dev = &nic->dev;
+    if (checksum_is_verified(&done))
+        m->flags |= MBUF_CSUM_VERIFIED;
+    list_push_back(received, &m->node);
+}
+
+int e1000_rx_collect(struct e1000 *nic, int budget, struct list *received)
+{
+    struct e1000_rx *rx = &nic->rx;
+    int count = 0;
+    while (count < budget && e1000_rx_pending(nic)) {
+        dma_consume(); /* the frame was written before the bit */
+        slot_take(nic, rx->next, received);
+        rx->next = next_of(rx, rx->next);
+        count++;
+    }
+    if (count > 0) {
+        /* The descriptors before the tail (13.4.29). */
+        dma_publish();
+        e1000_write(nic, E1000_RDT, previous_of(rx, rx->next));
+        __atomic_fetch_add(&nic->dev.counters.doorbells, 1, __ATOMIC_RELAXED);
+    }
+    return count;
+}

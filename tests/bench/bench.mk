@@ -1,0 +1,31 @@
+# What `make bench`, `make profile` and tests/bench/test_budget.py need; included by the Makefile.
+
+BENCH_HOST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN)
+BENCH_FLOOR := tests/bench/floor
+BENCH_FLOOR_SOURCES := $(wildcard $(BENCH_FLOOR)/*.c) $(BENCH_FLOOR)/entry.S kernel/lib/format.c kernel/lib/string.c
+
+$B/bench/peer: $(wildcard tests/bench/peer.c tests/bench/frames.[ch]) user/bench/protocol.h
+	@mkdir -p $(@D)
+	@echo "  HOST  $@"
+	@$(HOSTCC) $(BENCH_HOST_CFLAGS) -o $@ $(filter %.c,$^)
+
+$B/bench/count.so: tests/bench/count.c
+	@mkdir -p $(@D)
+	@echo "  HOST  $@"
+	@$(HOSTCC) $(BENCH_HOST_CFLAGS) -shared -fPIC -fvisibility=hidden -o $@ $<
+
+$B/bench/floor.elf: $(BENCH_FLOOR_SOURCES) $(wildcard $(BENCH_FLOOR)/*.h kernel/*/*.h) $(BENCH_FLOOR)/floor.ld user/bench/protocol.h
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	@$(CC) $(filter-out -MMD -MP,$(KCFLAGS)) -nostdlib -Wl,--no-warn-rwx-segments,--build-id=none \
+		-T $(BENCH_FLOOR)/floor.ld -o $@ $(filter %.c %.S,$^)
+
+bench-programs: $B/bench/peer $B/bench/count.so $B/bench/floor.elf
+
+bench: tools all bench-programs ## measure against the emulator's floor: table, build/bench/results.json, plots
+	@$(PYTHON) tests/bench/bench.py
+
+profile: tools all bench-programs ## where the instructions of one echo go, by function
+	@$(PYTHON) tests/bench/counts.py
+
+.PHONY: bench bench-programs profile

@@ -1,0 +1,153 @@
+"""What one echo may cost, in counts: the check that `make test` runs (test_budget.py).
+
+usage: budget.py [--update]     measures, prints the table, and exits 1 if a row is above its limit; --update
+                                writes budget.tsv and profile.tsv anew
+
+Nothing here depends on time. How many datagrams the guest finds at each of its wake-ups does depend on the host's mood, so
+the instructions are taken apart: `per_datagram` and `per_wakeup` are the line through what an echo
+costs with one in flight (a wake-up each) and with 32 (few wake-ups). A row fails when the measured value is above
+
+    limit * (1 + tolerance / 100) + slack
+
+and the failure names the functions that have grown since profile.tsv was stored.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from counts import Counters, measure, totals
+from rig import BUILD, Failed, Rig, missing
+
+HERE = Path(__file__).resolve().parent
+BUDGET = HERE / "budget.tsv"
+PROFILE = HERE / "profile.tsv"
+CROWD = "crowd 100 1000"  # sockets, ARP entries
+HEADING = "row\tlimit\ttolerance\tslack\tmeaning"
+PROFILES = ("1", "32")  # in flight: the columns of profile.tsv
+
+# row -> tolerance in per cent, slack, meaning
+ROWS = {
+    "instructions_per_datagram": (3, 0, "instructions of one echo without the wake-ups, 64 bytes"),
+    "instructions_per_wakeup": (10, 0, "instructions of an interrupt, a poll and the switches to thread and program"),
+    "instructions_8_in_flight": (8, 0, "instructions of one echo, wake-ups included"),
+    "instructions_crowd": (8, 0, "the same beside 100 open sockets and 1,000 ARP entries"),
+    "instructions_per_byte": (5, 0, "what each further byte of payload costs"),
+    "copies": (2, 0, "bytes stored for each byte of payload, both ways together"),
+    "tlb_flushes": (0, 0.01, "instructions that make QEMU forget translations"),
+    "atomics": (5, 0, "lr, sc and amo, 32 in flight: locks and counters"),
+    "doorbells": (30, 0.05, "of both rings, 32 in flight"),
+    "interrupts": (30, 0.05, "32 in flight"),
+    "switches": (30, 0.1, "context switches, 32 in flight"),
+}
+
+
+def sum_of(guest, ending):
+    return sum(value for name, value in guest.items() if name.endswith(ending))
+
+
+def take(kernel=BUILD / "kernel.elf", program=BUILD / "bin" / "bench"):
+    """({row: value}, {in flight: {function: instructions}}) of one run."""
+    counters = Counters(kernel, program)
+    with Rig(kernel, counters=counters) as rig:
+        one, one_guest, _ = measure(rig, counters, 64, 1, 1500)
+        eight, _, _ = measure(rig, counters, 64, 8, 3000)
+        many, many_guest, _ = measure(rig, counters, 64, 32, 4000)
+        large, _, _ = measure(rig, counters, 1472, 32, 2000)
+        rig.ask(CROWD)
+        crowd, _, _ = measure(rig, counters, 64, 8, 3000)
+    one_total, many_total = totals(one), totals(many)
+    wakeups, few_wakeups = sum_of(one_guest, ".polls"), sum_of(many_guest, ".polls")
+    per_wakeup = (one_total["instructions"] - many_total["instructions"]) / (wakeups - few_wakeups)
+    values = {
+        "instructions_per_datagram": many_total["instructions"] - few_wakeups * per_wakeup,
+        "instructions_per_wakeup": per_wakeup,
+        "instructions_8_in_flight": totals(eight)["instructions"],
+        "instructions_crowd": totals(crowd)["instructions"],
+        "instructions_per_byte": (totals(large)["instructions"] - many_total["instructions"]) / (1472 - 64),
+        "copies": (totals(large)["bytes_stored"] - many_total["bytes_stored"]) / (1472 - 64),
+        "tlb_flushes": many_total["tlb_flushes"],
+        "atomics": many_total["atomics"],
+        "doorbells": sum_of(many_guest, ".doorbells"),
+        "interrupts": sum_of(many_guest, ".interrupts"),
+        "switches": sum_of(many_guest, ".switches"),
+    }
+    profiles = {"1": one, "32": many}
+    return values, {key: {name: row["instructions"] for name, row in profile.items()}
+                    for key, profile in profiles.items()}
+
+
+def read_table(path):
+    lines = path.read_text().splitlines()
+    return [line.split("\t") for line in lines[1:] if line]
+
+
+def limits():
+    return {row: (float(limit), float(tolerance), float(slack)) for row, limit, tolerance, slack, _ in
+            read_table(BUDGET)}
+
+
+def stored_profiles():
+    stored = {key: {} for key in PROFILES}
+    for name, *values in read_table(PROFILE):
+        for key, value in zip(PROFILES, values):
+            stored[key][name] = float(value)
+    return stored
+
+
+def growth(profiles, count=5):
+    """The functions that grew most, as a text. With one in flight every wake-up counts in full."""
+    stored, texts = stored_profiles(), []
+    for key in PROFILES:
+        old, new = stored[key], profiles[key]
+        grown = sorted(((new.get(name, 0) - old.get(name, 0), name) for name in {*old, *new}), reverse=True)[:count]
+        texts.append(f"grown most with {key} in flight (instructions an echo): " + ", ".join(
+            f"{name} {old.get(name, 0):.0f} -> {new.get(name, 0):.0f}" for change, name in grown if change >= 1))
+    return "\n".join(texts)
+
+
+def excesses(values):
+    """[text] of the rows above their limits."""
+    found = []
+    for row, (limit, tolerance, slack) in limits().items():
+        most = limit * (1 + tolerance / 100) + slack
+        if values[row] > most:
+            found.append(f"{row}: {values[row]:.3f} an echo, expected at most {limit:g} + {tolerance:g} % + {slack:g} "
+                         f"= {most:.3f}")
+    return found
+
+
+def update(values, profiles):
+    lines = [HEADING] + [f"{row}\t{values[row]:.3f}\t{tolerance}\t{slack}\t{meaning}"
+                         for row, (tolerance, slack, meaning) in ROWS.items()]
+    BUDGET.write_text("\n".join(lines) + "\n")
+    names = sorted({name for key in PROFILES for name in profiles[key]},
+                   key=lambda name: -profiles["32"].get(name, 0))
+    lines = ["function\t" + "\t".join(f"{key} in flight" for key in PROFILES)]
+    lines += ["\t".join([name] + [f"{profiles[key].get(name, 0):.1f}" for key in PROFILES]) for name in names]
+    PROFILE.write_text("\n".join(lines) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="budget")
+    parser.add_argument("--update", action="store_true", help="store what is measured as the new budget")
+    options = parser.parse_args()
+    lacking = missing()
+    if lacking:
+        sys.exit(f"budget: {lacking}")
+    values, profiles = take()
+    if options.update:
+        update(values, profiles)
+    for row, (limit, _, _) in limits().items():
+        print(f"{row:28}{values[row]:10.3f}   limit {limit:10.3f}")
+    found = excesses(values)
+    if found:
+        print("\n".join(["", *found, growth(profiles)]))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failed as failure:
+        sys.exit(f"budget: {failure}")
