@@ -10,6 +10,8 @@
  * with the frames that wait kept. If that has helped for less than RECOVERY_INTERVAL, it is given
  * up for good: the interface is marked broken, its link is down.
  */
+#include "dev/virtio_net.h"
+
 #include "dev/virtio_net_internal.h"
 
 #include "abi/errno.h"

@@ -48,6 +48,10 @@ class Failed(Exception):
     """A measurement that could not be made; the text says why."""
 
 
+class Unsupported(Failed):
+    """The kernel has no driver for this card."""
+
+
 class Rig:
     def __init__(self, kernel, nic="virtio-mmio", smp=1, bare=False, counters=None):
         """kernel: an ELF file. bare: it is the floor, which needs no disk; otherwise a shell starts the
@@ -85,6 +89,8 @@ class Rig:
                 self.console.expect(PROMPT, BOOT_S)
             except AssertionError as failure:
                 raise Failed(str(failure) + self._remains()) from None
+            if NETWORK not in self.console.text.split("init:", 1)[-1]:
+                raise Unsupported("the kernel finds no such card")
             self.console.send("bench &\n")
         self.ask("hello")
 
@@ -137,3 +143,25 @@ class Rig:
 
     def __exit__(self, *_):
         self.close()
+
+
+def boot_seconds(kernel, nic="virtio-mmio"):
+    """From the start of QEMU to the shell's prompt."""
+    console = qemu.Console()
+    command = qemu.machine(1, kernel=kernel) + list(qemu.MODERN) + qemu.disk_options()
+    command += ["-display", "none", "-monitor", "none", "-chardev",
+                f"socket,id=console,fd={console.far_end.fileno()}", "-serial", "chardev:console",
+                "-netdev", "user,id=n0,restrict=on", "-device", f"{DEVICES[nic]},netdev=n0,mac={MAC}"]
+    begin = time.monotonic()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[console.far_end.fileno()],
+                               preexec_fn=qemu.end_with_parent)
+    try:
+        console.far_end.close()
+        console.expect(PROMPT, BOOT_S)
+        return time.monotonic() - begin
+    except AssertionError as failure:
+        raise Failed(str(failure)) from None
+    finally:
+        process.kill()
+        process.wait()
+        console.close()

@@ -57,12 +57,14 @@ struct usage {
     uint64_t processes, files, pages, mbufs;
 };
 
-/* How many mbufs are not free. */
+/* How many mbufs are neither free nor in a device's rings. A ring of received buffers is always full, and one that was sent
+ * is taken back when the device is polled next, which may be long after. */
 static uint64_t mbufs_in_stack(void)
 {
+    static const char *const elsewhere[] = {"free", "rx_ring", "tx_ring"};
     static struct netcounter counters[COUNTERS_MAX];
     struct netlist list = {.count = COUNTERS_MAX, .entries = counters};
-    uint64_t total = 0, available = 0;
+    uint64_t held = 0;
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
     if (fd < 0 || ioctl(fd, SIOCGCOUNTERS, &list))
@@ -72,11 +74,12 @@ static uint64_t mbufs_in_stack(void)
         if (strcmp(counters[i].group, "mbuf") != 0)
             continue;
         if (strcmp(counters[i].name, "total") == 0)
-            total = counters[i].value;
-        if (strcmp(counters[i].name, "free") == 0)
-            available = counters[i].value;
+            held += counters[i].value;
+        for (size_t j = 0; j < sizeof elsewhere / sizeof *elsewhere; j++)
+            if (strcmp(counters[i].name, elsewhere[j]) == 0)
+                held -= counters[i].value;
     }
-    return total - available;
+    return held;
 }
 
 static struct usage usage_now(void)
