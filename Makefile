@@ -102,7 +102,8 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined -fno-sanit
 UNIT_TESTS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_KERNEL := $(sort $(wildcard kernel/net/*.c) kernel/virtio/virtq.c kernel/virtio/virtio.c \
 	$(wildcard kernel/fs/*.c) kernel/dev/block.c \
-	$(wildcard kernel/dev/virtio_*.c))
+	$(wildcard kernel/dev/virtio_*.c) kernel/virtio/virtio_pci.c kernel/dev/pci.c \
+	$(wildcard kernel/dev/e1000*.c))
 UNIT_HOST := $(wildcard tests/unit/host/*.c) $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
 $B/unit/%.o: %.c

@@ -64,7 +64,8 @@
 #define PTE_A (1ul << 6)
 #define PTE_D (1ul << 7)
 #define PTE_PPN_SHIFT 10
-#define PTE_ADDRESS(pte) ((((pte) >> PTE_PPN_SHIFT) & ((1ul << 44) - 1)) << 12)
+/* The bits above the page number belong to extensions that are not used here, and are 0. */
+#define PTE_ADDRESS(pte) ((pte) >> PTE_PPN_SHIFT << 12)
 #define PTE_MAKE(address, flags) ((((uint64_t)(address) >> 12) << PTE_PPN_SHIFT) | (flags))
 #define PTE_INDEX(address, level) (((address) >> (12 + 9 * (level))) & 0x1ff)
 

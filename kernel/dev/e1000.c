@@ -174,11 +174,11 @@ static void e1000_interrupt(void *argument)
     if (causes == 0)
         return;
     causes &= e1000_read(nic, E1000_IMS);
-    /* All ones in both: the device is gone, which is found out there too. */
+    /* All ones in both: the device is gone, which the poll thread finds out as well. */
     if (causes & E1000_INTERRUPT_LSC)
-        e1000_request_attention(nic);
-    else if (causes)
-        netdev_schedule(&nic->dev);
+        __atomic_store_n(&nic->attention, true, __ATOMIC_RELEASE);
+    if (causes)
+        netdev_interrupt(&nic->dev);
 }
 
 static const struct netdev_ops e1000_ops = {

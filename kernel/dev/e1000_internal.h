@@ -40,12 +40,12 @@ struct e1000_tx {
     struct mbuf **mbufs; /* at the last descriptor of each frame; NULL elsewhere */
     unsigned size;       /* [I] descriptors */
     unsigned clean, shown, tail;
-    uint64_t context;    /* the checksum context that the device has; 0: none */
-    bool running;        /* the device is live */
-    bool polling;        /* the poll's end will show what is new */
-    bool interrupt;      /* TXDW has been asked for */
-    bool stalled;        /* nothing got done for TX_STALL though the ring is full */
-    uint64_t full_since; /* clock_ns() at which a frame first found the ring full; 0: it is not */
+    uint64_t context;       /* the checksum context that the device has; 0: none */
+    bool running;           /* the device is live */
+    bool polling;           /* the poll's end will show what is new */
+    bool interrupt;         /* TXDW has been asked for */
+    bool stalled;           /* nothing has got done for too long */
+    uint64_t waiting_since; /* clock_ns() since when frames wait and none gets done; 0: not so */
 };
 
 struct e1000 {

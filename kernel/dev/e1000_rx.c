@@ -15,6 +15,8 @@
 
 #define BUFFER_SIZE 2048u /* RCTL.BSIZE: the device writes so many bytes whatever the frame */
 
+#define HANDFUL 8 /* mbufs taken from the pool at a time */
+
 _Static_assert(MBUF_DATA_SIZE >= BUFFER_SIZE, "the device must not write beyond an mbuf");
 
 static unsigned next_of(const struct e1000_rx *rx, unsigned slot)
@@ -27,9 +29,10 @@ static unsigned previous_of(const struct e1000_rx *rx, unsigned slot)
     return (slot > 0 ? slot : rx->size) - 1;
 }
 
-/* Makes the mbuf the descriptor's, and the descriptor as new. */
+/* Makes the mbuf, which is as new, the descriptor's, and the descriptor as new. */
 static void slot_fill(struct e1000_rx *rx, unsigned slot, struct mbuf *m)
 {
+    m->data += MBUF_RX_ALIGN;
     rx->mbufs[slot] = m;
     rx->descriptors[slot] = (struct e1000_rx_descriptor){.address = (uintptr_t)m->data};
 }
@@ -100,16 +103,27 @@ static bool checksum_is_verified(const struct e1000_rx_descriptor *descriptor)
            !(descriptor->errors & E1000_RX_ERROR_TCPE);
 }
 
+/* An mbuf from `fresh`, which is refilled by the handful, so that the pool is locked once for many. */
+static struct mbuf *replacement_take(struct e1000 *nic, struct list *fresh)
+{
+    if (list_empty(fresh) && !mbuf_alloc_many(fresh, HANDFUL, MBUF_RX_RING)) {
+        nic->dev.counters.rx_no_mbuf++;
+        return NULL;
+    }
+    return LIST_ENTRY(list_pop_front(fresh), struct mbuf, node);
+}
+
 /* Takes the frame out of a done descriptor, and puts a fresh mbuf or the same one in. */
-static void slot_take(struct e1000 *nic, unsigned slot, struct list *received)
+static void slot_take(struct e1000 *nic, unsigned slot, struct list *received, struct list *fresh)
 {
     /* A copy: what is judged is what is used, whatever the device writes. */
     struct e1000_rx_descriptor done = nic->rx.descriptors[slot];
     struct mbuf *m = nic->rx.mbufs[slot], *replacement = NULL;
 
-    if (frame_is_good(nic, &done) && !(replacement = mbuf_alloc(MBUF_RX_RING)))
-        nic->dev.counters.rx_no_mbuf++;
+    if (frame_is_good(nic, &done))
+        replacement = replacement_take(nic, fresh);
     if (!replacement) {
+        mbuf_reset(m);
         slot_fill(&nic->rx, slot, m);
         return;
     }
@@ -125,13 +139,17 @@ static void slot_take(struct e1000 *nic, unsigned slot, struct list *received)
 int e1000_rx_collect(struct e1000 *nic, int budget, struct list *received)
 {
     struct e1000_rx *rx = &nic->rx;
+    struct list fresh;
     int count = 0;
+
+    list_init(&fresh);
     while (count < budget && e1000_rx_pending(nic)) {
         dma_consume(); /* the frame was written before the bit */
-        slot_take(nic, rx->next, received);
+        slot_take(nic, rx->next, received, &fresh);
         rx->next = next_of(rx, rx->next);
         count++;
     }
+    mbuf_free_all(&fresh);
     if (count > 0) {
         /* The descriptors before the tail (13.4.29). */
         dma_publish();

@@ -113,14 +113,18 @@ static bool oldest_is_done(const struct e1000_tx *tx)
 static void reclaim(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;
+    struct list sent;
+
+    list_init(&sent);
     while (oldest_is_done(tx)) {
         unsigned slot = oldest_frame(tx);
-        dma_consume(); /* the device has read the frame before its memory is used again */
-        mbuf_free(tx->mbufs[slot]);
+        list_push_back(&sent, &tx->mbufs[slot]->node);
         tx->mbufs[slot] = NULL;
         tx->clean = next_of(tx, slot);
-        tx->full_since = 0;
+        tx->waiting_since = 0;
     }
+    dma_consume(); /* the device has read the frames before their memory is used again */
+    mbuf_free_all(&sent);
     while (nic->dev.tx_waiting_count > 0 && has_room(tx))
         frame_put(nic, netdev_tx_resume(&nic->dev));
 }
@@ -147,6 +151,19 @@ static bool interrupt_ask(struct e1000 *nic)
     return oldest_is_done(&nic->tx);
 }
 
+/* Frames wait for room. If nothing has got done for long although the link is up, the device is stuck. */
+static void stall_check(struct e1000 *nic)
+{
+    struct e1000_tx *tx = &nic->tx;
+    uint64_t now = clock_ns();
+    if (tx->waiting_since == 0)
+        tx->waiting_since = now;
+    else if (now - tx->waiting_since > TX_STALL && !tx->stalled && nic->dev.link_up) {
+        tx->stalled = true;
+        e1000_request_attention(nic);
+    }
+}
+
 /* Shows the device what is new. If frames still wait, asks for an interrupt; should the device have made
  * room meanwhile, goes round again: with fewer frames each time. */
 static void flush(struct e1000 *nic)
@@ -155,25 +172,15 @@ static void flush(struct e1000 *nic)
         show(nic);
         if (nic->dev.tx_waiting_count == 0)
             break;
-        if (!interrupt_ask(nic))
+        if (!interrupt_ask(nic)) {
+            stall_check(nic);
             return;
+        }
         reclaim(nic);
     }
     if (nic->tx.interrupt) {
         nic->tx.interrupt = false;
         e1000_write(nic, E1000_IMC, E1000_INTERRUPT_TXDW);
-    }
-}
-
-/* A frame has to wait. If nothing has got done for long although the link is up, the device is stuck. */
-static void stall_check(struct e1000 *nic)
-{
-    uint64_t now = clock_ns();
-    if (nic->tx.full_since == 0)
-        nic->tx.full_since = now;
-    else if (now - nic->tx.full_since > TX_STALL && !nic->tx.stalled) {
-        nic->tx.stalled = true;
-        e1000_request_attention(nic);
     }
 }
 
@@ -190,12 +197,10 @@ static int submit(struct e1000 *nic, struct mbuf *m, bool more)
     if (!has_room(tx))
         reclaim(nic);
     /* Behind the frames that wait already, so that order is kept. */
-    if (dev->tx_waiting_count > 0 || !has_room(tx)) {
-        stall_check(nic);
+    if (dev->tx_waiting_count > 0 || !has_room(tx))
         error = netdev_tx_defer(dev, m);
-    } else {
+    else
         frame_put(nic, m);
-    }
     if (dev->tx_waiting_count > 0 || (!more && !tx->polling))
         flush(nic);
     return error;
@@ -218,6 +223,8 @@ void e1000_tx_poll_begin(struct e1000 *nic)
     if (nic->tx.running) {
         nic->tx.polling = true;
         reclaim(nic);
+        if (nic->dev.tx_waiting_count > 0)
+            stall_check(nic); /* while senders wait for room, none of them comes here */
     }
     spinlock_release(&nic->tx_lock);
 }
@@ -247,7 +254,7 @@ void e1000_tx_start(struct e1000 *nic)
     tx->clean = tx->shown = tx->tail = 0;
     tx->context = 0;
     tx->stalled = tx->interrupt = false;
-    tx->full_since = 0;
+    tx->waiting_since = 0;
     e1000_write(nic, E1000_TDBAL, (uint32_t)base);
     e1000_write(nic, E1000_TDBAH, (uint32_t)(base >> 32));
     e1000_write(nic, E1000_TDLEN, tx->size * (uint32_t)sizeof(struct e1000_tx_descriptor));

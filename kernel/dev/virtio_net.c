@@ -287,13 +287,15 @@ static int net_probe(struct virtio_device *device)
 static void net_queue_event(struct virtio_device *device)
 {
     struct virtio_net *net = device->context;
-    netdev_schedule(&net->dev);
+    netdev_interrupt(&net->dev);
 }
 
 /* The link changed, or the device has failed: either way a matter for the poll thread. */
 static void net_config_event(struct virtio_device *device)
 {
-    virtio_net_request_attention(device->context);
+    struct virtio_net *net = device->context;
+    __atomic_store_n(&net->attention, true, __ATOMIC_RELEASE);
+    netdev_interrupt(&net->dev);
 }
 
 const struct virtio_driver virtio_net_driver = {

@@ -44,6 +44,7 @@ void virtio_net_request_attention(struct virtio_net *net)
 /* rx_lock. Posts an empty mbuf, its header room included. The ring has room for it. */
 static void rx_post(struct virtio_net *net, struct mbuf *m)
 {
+    m->data += MBUF_RX_ALIGN;
     struct virtq_segment segment = {m->data - HEADER_SIZE, HEADER_SIZE + MBUF_DATA_SIZE};
     if (virtq_add(net->rx, &segment, 0, 1, m))
         mbuf_free(m);
@@ -66,42 +67,61 @@ static void rx_accept(struct virtio_net *net, struct mbuf *m, uint32_t written)
 
 /* rx_lock. Passes one received mbuf into the queue, and puts a fresh one in its place; or puts
  * itself back. */
-static void rx_take(struct virtio_net *net, struct mbuf *m, uint32_t written, struct list *received)
+static void rx_take(struct virtio_net *net, struct mbuf *m, uint32_t written, struct list *received,
+                    struct list *fresh)
 {
-    struct mbuf *replacement = NULL;
+    struct list_node *node = NULL;
     if (written <= HEADER_SIZE)
         net->dev.counters.rx_bad_length++;
-    else if (!(replacement = mbuf_alloc(MBUF_RX_RING)))
+    else if (!(node = list_pop_front(fresh)))
         net->dev.counters.rx_no_mbuf++;
-    if (!replacement) {
+    if (!node) {
         mbuf_reset(m);
         rx_post(net, m);
         return;
     }
-    rx_post(net, replacement);
+    rx_post(net, LIST_ENTRY(node, struct mbuf, node));
     mbuf_set_owner(m, MBUF_STACK);
     rx_accept(net, m, written);
     list_push_back(received, &m->node);
 }
 
-/* Takes what has been received, at most `budget` frames, those dropped included; returns how many.
- */
-static int rx_collect(struct virtio_net *net, int budget, struct list *received)
+/* rx_lock. Takes what is done now, at most `most` frames, those dropped included; returns how many. The mbufs that take
+ * their places come from the pool in one go. */
+static int rx_take_done(struct virtio_net *net, unsigned most, struct list *received)
 {
-    int count = 0, got = 0;
+    unsigned done = MIN(virtq_done_count(net->rx), most), taken = 0;
     void *token;
     uint32_t written;
+    struct list fresh;
+
+    if (done == 0)
+        return 0;
+    list_init(&fresh);
+    mbuf_alloc_many(&fresh, done, MBUF_RX_RING);
+    while (taken < done && virtq_get(net->rx, &token, &written) > 0) {
+        rx_take(net, token, written, received, &fresh);
+        taken++;
+    }
+    mbuf_free_all(&fresh); /* a bad frame keeps its own mbuf */
+    return (int)taken;
+}
+
+/* Takes what has been received, at most `budget` frames. */
+static int rx_collect(struct virtio_net *net, int budget, struct list *received)
+{
+    int count = 0, taken;
 
     spinlock_acquire(&net->rx_lock);
     if (net->running) {
-        while (count < budget && (got = virtq_get(net->rx, &token, &written)) > 0) {
-            rx_take(net, token, written, received);
-            count++;
-        }
+        while (count < budget &&
+               (taken = rx_take_done(net, (unsigned)(budget - count), received)) > 0)
+            count += taken;
         kick_count(net, net->rx);
     }
+    bool broken = virtq_broken(net->rx);
     spinlock_release(&net->rx_lock);
-    if (got < 0)
+    if (broken)
         virtio_net_request_attention(net);
     return count;
 }
@@ -162,8 +182,11 @@ static void tx_reclaim(struct virtio_net *net)
     void *token;
     uint32_t written;
     int got;
+    struct list sent;
+    list_init(&sent);
     while ((got = virtq_get(net->tx, &token, &written)) > 0)
-        mbuf_free(token);
+        list_push_back(&sent, &((struct mbuf *)token)->node);
+    mbuf_free_all(&sent);
     if (got < 0)
         virtio_net_request_attention(net);
     while (net->dev.tx_waiting_count > 0 && virtq_free_count(net->tx) > 0)

@@ -77,17 +77,28 @@ static inline struct list_node *list_pop_front(struct list *list)
     return node;
 }
 
-/* Moves everything on `from` to the end of `to`. */
-static inline void list_splice_back(struct list *to, struct list *from)
+/* Moves everything on `from` behind `place`, which is a node of another list or its head. */
+static inline void list_splice_after(struct list_node *place, struct list *from)
 {
     if (list_empty(from))
         return;
-    struct list_node *first = from->head.next, *last = from->head.prev;
-    first->prev = to->head.prev;
-    to->head.prev->next = first;
-    last->next = &to->head;
-    to->head.prev = last;
+    struct list_node *first = from->head.next, *last = from->head.prev, *next = place->next;
+    place->next = first;
+    first->prev = place;
+    last->next = next;
+    next->prev = last;
     list_init(from);
+}
+
+/* Moves everything on `from` to the end of `to`, or to its front. */
+static inline void list_splice_back(struct list *to, struct list *from)
+{
+    list_splice_after(to->head.prev, from);
+}
+
+static inline void list_splice_front(struct list *to, struct list *from)
+{
+    list_splice_after(&to->head, from);
 }
 
 #endif

@@ -13,7 +13,6 @@
 #include "mm/kalloc.h"
 
 #define ENTRIES 512
-#define MEGAPAGE (PAGE_SIZE * ENTRIES)
 #define GIGAPAGE (MEGAPAGE * ENTRIES)
 #define KERNEL_ENTRIES 4 /* top-level entries that all tables share */
 #define USER_ENTRY PTE_INDEX(USER_BASE, 2)
@@ -136,19 +135,6 @@ struct vm_space *vm_space_create(void)
     return space;
 }
 
-/* The leaf entry of an address, valid or not; NULL if there is no table for it or it lies outside user space. The first
- * level is known, so this is short: every copy to or from a user goes through here. */
-static inline uint64_t *user_entry(const struct vm_space *space, uintptr_t address)
-{
-    uintptr_t offset = address - USER_BASE;
-    if (offset >= USER_END - USER_BASE)
-        return NULL;
-    uint64_t table = space->user[offset / MEGAPAGE];
-    if (!(table & PTE_V))
-        return NULL;
-    return (uint64_t *)PTE_ADDRESS(table) + PTE_INDEX(address, 0);
-}
-
 int vm_space_map(struct vm_space *space, uintptr_t start, uintptr_t end, unsigned protection)
 {
     if (start % PAGE_SIZE || end % PAGE_SIZE || start < USER_BASE || end > USER_END || start > end)
@@ -171,7 +157,7 @@ void vm_space_unmap(struct vm_space *space, uintptr_t start, uintptr_t end)
 {
     bool flush = false;
     for (uintptr_t address = start; address < end; address += PAGE_SIZE) {
-        uint64_t *entry = user_entry(space, address);
+        uint64_t *entry = vm_user_entry(space, address);
         if (!entry || !(*entry & PTE_V))
             continue;
         void *page = (void *)PTE_ADDRESS(*entry);
@@ -188,7 +174,7 @@ void vm_space_unmap(struct vm_space *space, uintptr_t start, uintptr_t end)
 static int range_clone(struct vm_space *to, const struct vm_space *from, uintptr_t start, uintptr_t end)
 {
     for (uintptr_t address = start; address < end; address += PAGE_SIZE) {
-        uint64_t *entry = user_entry(from, address);
+        uint64_t *entry = vm_user_entry(from, address);
         if (!entry || !(*entry & PTE_V))
             continue;
         uint64_t *copy = entry_find(to->root, address, 0, true);
@@ -238,12 +224,4 @@ void vm_activate(const struct vm_space *space)
     CSR_WRITE(satp, SATP_SV39 | (uintptr_t)(space ? space->root : kernel_root) >> 12);
     tlb_flush();    /* no address-space identifiers are in use; the kernel's entries are global */
     icache_flush(); /* the program may have been written by another hart */
-}
-
-void *vm_user_page(const struct vm_space *space, uintptr_t address, unsigned access)
-{
-    const uint64_t *entry = user_entry(space, address);
-    if (!entry || (*entry & (PTE_V | access)) != (PTE_V | access))
-        return NULL;
-    return (char *)PTE_ADDRESS(*entry) + address % PAGE_SIZE;
 }

@@ -2,7 +2,12 @@
 #ifndef MM_VM_H
 #define MM_VM_H
 
+#include "arch/memlayout.h"
+#include "arch/riscv.h"
 #include "lib/types.h"
+#include "mm/kalloc.h"
+
+#define MEGAPAGE (512 * PAGE_SIZE) /* what one table of the lowest level maps */
 
 /* Protection of a user mapping. */
 #define VM_READ 0x2
@@ -42,9 +47,28 @@ void vm_space_unmap(struct vm_space *space, uintptr_t start, uintptr_t end);
 /* Translates with `space` from here on (NULL: the kernel's bare table), on this hart. Interrupts off. */
 void vm_activate(const struct vm_space *space);
 
-/* The kernel's address of a user byte whose page allows `access` (VM_READ or VM_WRITE); NULL if it does not.
+/* The page-table entry of a user address, valid or not; NULL if there is no table for it or it lies outside user space.
+ * The upper levels are known, so this is short: every copy to or from a user goes through here. */
+static inline uint64_t *vm_user_entry(const struct vm_space *space, uintptr_t address)
+{
+    uintptr_t offset = address - USER_BASE;
+    if (offset >= USER_END - USER_BASE)
+        return NULL;
+    uint64_t table = space->user[offset / MEGAPAGE];
+    if (!(table & PTE_V))
+        return NULL;
+    return (uint64_t *)PTE_ADDRESS(table) + PTE_INDEX(address, 0);
+}
+
+/* The kernel's address of a user byte whose page allows `access` (VM_READ or VM_WRITE, 0: any); NULL if it does not.
  * Valid up to the end of the page. */
-void *vm_user_page(const struct vm_space *space, uintptr_t address, unsigned access);
+static inline void *vm_user_page(const struct vm_space *space, uintptr_t address, unsigned access)
+{
+    const uint64_t *entry = vm_user_entry(space, address);
+    if (!entry || (*entry & (PTE_V | access)) != (PTE_V | access))
+        return NULL;
+    return (char *)PTE_ADDRESS(*entry) + address % PAGE_SIZE;
+}
 
 /* In proc/usercopy.c, because they act on the current process: copies between kernel memory and its user memory. 0 or
  * -EFAULT. They walk the page table

@@ -186,6 +186,7 @@ static void wait_for(struct arp_entry *entry, struct mbuf *m)
         mbuf_free(entry->waiting);
     }
     mbuf_set_owner(m, MBUF_ARP_WAIT);
+    m->flags &= (uint8_t)~MBUF_ADMITTED; /* its sender goes on: it is another's to send then */
     entry->waiting = m;
 }
 
@@ -217,13 +218,13 @@ static int output_unknown(struct netdev *dev, struct arp_entry *entry, struct mb
 /* The first branch is the way of nearly every datagram: one lock, one look, no allocation. */
 int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop)
 {
-    uint8_t mac[ETHERNET_ADDRESS_LENGTH];
+    uint8_t mac[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED;
     bool ask = false;
     spinlock_acquire(&arp_lock);
     struct arp_entry *entry = arp_table_find(dev, next_hop);
     if (entry && entry->known) {
         entry->used = true;
-        memcpy(mac, entry->mac, sizeof(mac));
+        ether_address_copy(mac, entry->mac);
         spinlock_release(&arp_lock);
         return ether_output(dev, m, mac, ETHER_TYPE_IP);
     }

@@ -35,7 +35,7 @@ struct arp_entry {
     struct list_node state_node;
     struct netdev *dev;
     be32_t address;
-    uint8_t mac[ETHERNET_ADDRESS_LENGTH]; /* valid if `known` */
+    uint8_t mac[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED; /* valid if `known` */
     uint8_t state;                        /* enum arp_state */
     uint8_t requests;                     /* RESOLVING: sent so far */
     bool known;

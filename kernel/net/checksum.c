@@ -81,10 +81,3 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t n)
     uint32_t shifted = fold_to_32(sum_even(p + 1, n - 1));
     return fold_to_32((uint64_t)sum + byteswap16(fold_to_16(shifted)) + p[0]);
 }
-
-uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_t protocol, uint16_t length)
-{
-    return fold_to_32((uint64_t)source + destination + htons(protocol) + htons(length));
-}
-
-uint16_t checksum_finish(uint32_t sum) { return (uint16_t)~fold_to_16(sum); }

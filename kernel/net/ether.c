@@ -13,7 +13,7 @@
 #include "net/counters.h"
 #include "net/wire.h"
 
-const uint8_t ether_broadcast[ETHERNET_ADDRESS_LENGTH] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+const uint8_t ether_broadcast[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 /* Whether a frame to this address is for us; notes in the mbuf if it is for others as well, which
  * IP must know (RFC 1122, 2.4). Which groups we listen to is decided there, by the IP address. */
@@ -24,7 +24,7 @@ static bool destination_accept(const struct netdev *dev, struct mbuf *m, const u
         m->flags |= broadcast ? MBUF_LINK_BROADCAST : MBUF_LINK_MULTICAST;
         return true;
     }
-    return memcmp(destination, dev->mac, sizeof(dev->mac)) == 0;
+    return ether_address_equal(destination, dev->mac);
 }
 
 /* Takes an RFC 1042 header off, and what follows the frame's data. The type it gives, or -1: it is
@@ -95,8 +95,8 @@ int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination,
 {
     struct ether_header *header = mbuf_push(m, sizeof(*header));
     m->csum_start = (uint16_t)(m->csum_start + sizeof(*header));
-    memcpy(header->destination, destination, sizeof(header->destination));
-    memcpy(header->source, dev->mac, sizeof(header->source));
+    ether_address_copy(header->destination, destination);
+    ether_address_copy(header->source, dev->mac);
     header->type = htons(type);
     net_count(NET_ether_sent);
     return netdev_transmit(dev, m);

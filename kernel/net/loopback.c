@@ -37,11 +37,11 @@ static int loopback_open(struct netdev *dev)
 /* What is still queued goes the way of frames in a device's rings. */
 static void loopback_stop(struct netdev *dev)
 {
-    (void)dev;
     spinlock_acquire(&loopback.lock);
     loopback.open = false;
     loopback.length = 0;
     mbuf_free_all(&loopback.queue);
+    netdev_tx_set_full(dev, false);
     spinlock_release(&loopback.lock);
 }
 
@@ -52,15 +52,17 @@ static int queue_push(struct netdev *dev, struct mbuf *m)
         dev->counters.tx_down++;
         return -ENETDOWN;
     }
-    if (loopback.length == LOOPBACK_QUEUE_MAX) {
+    if (loopback.length >= LOOPBACK_QUEUE_MAX && !(m->flags & MBUF_ADMITTED)) {
         dev->counters.tx_ring_full++;
         return -ENOBUFS;
     }
     dev->counters.tx_packets++;
     dev->counters.tx_bytes += m->length;
+    m->flags &= (uint8_t)~MBUF_ADMITTED; /* what is received never waits */
     mbuf_set_owner(m, MBUF_DEV_QUEUE);
     list_push_back(&loopback.queue, &m->node);
-    loopback.length++;
+    if (++loopback.length == LOOPBACK_QUEUE_MAX)
+        netdev_tx_set_full(dev, true);
     return 0;
 }
 
@@ -70,7 +72,7 @@ static int loopback_transmit(struct netdev *dev, struct mbuf *m, bool more)
     /* What never leaves this memory needs no checksum, so this "device" completes and verifies it
      * at once. */
     if (m->flags & MBUF_CSUM_PARTIAL)
-        m->flags = MBUF_CSUM_VERIFIED;
+        m->flags = (uint8_t)((m->flags & MBUF_ADMITTED) | MBUF_CSUM_VERIFIED);
     spinlock_acquire(&loopback.lock);
     int result = queue_push(dev, m);
     bool notify = loopback.notify && result == 0;
@@ -97,7 +99,10 @@ static int loopback_poll(struct netdev *dev, int budget)
         list_push_back(&taken, node);
         count++;
     }
+    bool was_full = loopback.length >= LOOPBACK_QUEUE_MAX;
     loopback.length -= (unsigned)count;
+    if (was_full && loopback.length < LOOPBACK_QUEUE_MAX)
+        netdev_tx_set_full(dev, false);
     spinlock_release(&loopback.lock);
     while ((node = list_pop_front(&taken)) != NULL)
         netdev_input(dev, LIST_ENTRY(node, struct mbuf, node));

@@ -2,7 +2,6 @@
  *
  *   mbuf_alloc, mbuf_free       take from and give back to the pool
  *   mbuf_set_owner, mbuf_count  who has how many
- *   mbuf_push, pull, ...        move the ends of the data within the page
  *
  * All mbufs are made at boot and none is ever given back to the page allocator, so how much memory
  * packets take is fixed, and running out is an ordinary event that is counted. The last one freed
@@ -72,6 +71,13 @@ void mbuf_reset(struct mbuf *m)
     m->source_port = 0;
 }
 
+/* n mbufs change their owner at once. */
+static void owned_move(enum mbuf_owner from, enum mbuf_owner to, unsigned n)
+{
+    __atomic_fetch_sub(&pool.owned[from], n, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&pool.owned[to], n, __ATOMIC_RELAXED);
+}
+
 /* The lock covers the list alone; the buffer is made ready after that, by its new owner. */
 struct mbuf *mbuf_alloc(enum mbuf_owner owner)
 {
@@ -88,13 +94,31 @@ struct mbuf *mbuf_alloc(enum mbuf_owner owner)
     return m;
 }
 
+unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner)
+{
+    unsigned got = 0;
+    struct list_node *node = NULL;
+    spinlock_acquire(&pool.lock);
+    while (got < n && (node = list_pop_front(&pool.free)) != NULL) {
+        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+        m->owner = (uint8_t)owner;
+        mbuf_reset(m);
+        list_push_back(list, node);
+        got++;
+    }
+    spinlock_release(&pool.lock);
+    owned_move(MBUF_POOL, owner, got);
+    if (got < n)
+        __atomic_fetch_add(&pool.alloc_failures, n - got, __ATOMIC_RELAXED);
+    return got;
+}
+
 /* Goes to the front of the list, to be taken next, while the caches still hold it. */
 void mbuf_free(struct mbuf *m)
 {
     if (!m)
         return;
-    /* A free mbuf here means that it was freed twice: two owners would soon write into one packet.
-     */
+    /* A free mbuf here means that it was freed twice: two owners would soon write into one packet. */
     assert(m->owner != MBUF_POOL);
     mbuf_set_owner(m, MBUF_POOL);
     spinlock_acquire(&pool.lock);
@@ -104,49 +128,16 @@ void mbuf_free(struct mbuf *m)
 
 void mbuf_free_all(struct list *queue)
 {
-    struct list_node *node;
-    while ((node = list_pop_front(queue)) != NULL)
-        mbuf_free(LIST_ENTRY(node, struct mbuf, node));
-}
-
-uint32_t mbuf_headroom(const struct mbuf *m) { return (uint32_t)(m->data - m->buffer); }
-
-uint32_t mbuf_tailroom(const struct mbuf *m)
-{
-    return (uint32_t)((const uint8_t *)m + PAGE_SIZE - (m->data + m->length));
-}
-
-/* The four that move the ends. Each asserts that there is room: a length that came from a wire
- * or a user has been compared with what there is long before, so a failure here is a bug of the
- * kernel. */
-void *mbuf_push(struct mbuf *m, uint32_t n)
-{
-    assert(n <= mbuf_headroom(m));
-    m->data -= n;
-    m->length += n;
-    return m->data;
-}
-
-void *mbuf_pull(struct mbuf *m, uint32_t n)
-{
-    assert(n <= m->length);
-    m->data += n;
-    m->length -= n;
-    return m->data;
-}
-
-void *mbuf_append(struct mbuf *m, uint32_t n)
-{
-    assert(n <= mbuf_tailroom(m));
-    uint8_t *end = m->data + m->length;
-    m->length += n;
-    return end;
-}
-
-void mbuf_truncate(struct mbuf *m, uint32_t length)
-{
-    assert(length <= m->length);
-    m->length = length;
+    if (list_empty(queue))
+        return;
+    LIST_FOR_EACH (node, queue) {
+        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+        assert(m->owner != MBUF_POOL);
+        mbuf_set_owner(m, MBUF_POOL);
+    }
+    spinlock_acquire(&pool.lock);
+    list_splice_front(&pool.free, queue);
+    spinlock_release(&pool.lock);
 }
 
 unsigned mbuf_total(void) { return pool.total; }

@@ -8,8 +8,10 @@
 #ifndef NET_MBUF_H
 #define NET_MBUF_H
 
+#include "lib/assert.h"
 #include "lib/list.h"
 #include "lib/types.h"
+#include "mm/kalloc.h"
 
 struct netdev;
 
@@ -31,8 +33,11 @@ enum mbuf_owner {
 #define MBUF_CSUM_VERIFIED 0x04  /* received: the device has verified the transport checksum */
 #define MBUF_CSUM_PARTIAL 0x08   /* to send: the device completes the checksum, see csum_start */
 #define MBUF_LOOPBACK 0x10       /* came through the loopback device */
+#define MBUF_ADMITTED 0x20       /* to send: there was room for it, or its sender waits for room (net/netdev.h) */
 
 #define MBUF_HEADROOM 64   /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
+#define MBUF_RX_ALIGN 6  /* a driver moves data up by this before it posts the mbuf: then the UDP header and the payload
+                          * behind it lie at multiples of 8, as they do in user buffers */
 #define MBUF_DATA_SIZE 2048 /* what an empty mbuf with the standard headroom can take, at the least */
 
 struct mbuf {
@@ -59,23 +64,64 @@ int mbuf_init(unsigned count);
 /* A mbuf of length 0 with MBUF_HEADROOM bytes in front and at least MBUF_DATA_SIZE behind; the contents are
  * undefined, the other fields zero. NULL (counted) when the pool is empty. Any context. */
 struct mbuf *mbuf_alloc(enum mbuf_owner owner);
-void mbuf_free(struct mbuf *m); /* any owner's; NULL is allowed */
-void mbuf_free_all(struct list *queue);
+/* As many as there are, at most n, to the end of `list`; one lock for all of them. Returns how many. */
+unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner);
+void mbuf_free(struct mbuf *m);         /* any owner's; NULL is allowed */
+void mbuf_free_all(struct list *queue); /* the same for a whole list, which is empty then; one lock */
 void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner);
 
 /* Makes a mbuf as new (data, length, flags, owner kept), to be posted or filled again. */
 void mbuf_reset(struct mbuf *m);
 
-/* All frames and headers begin at even addresses, which net/wire.h builds on: so a driver that places a received
- * frame, and whoever pushes or pulls a header, moves the front by an even number.
+static inline uint32_t mbuf_headroom(const struct mbuf *m)
+{
+    return (uint32_t)(m->data - m->buffer);
+}
+
+static inline uint32_t mbuf_tailroom(const struct mbuf *m)
+{
+    return (uint32_t)((const uint8_t *)m + PAGE_SIZE - (m->data + m->length));
+}
+
+/* Growing and shrinking at the front and at the end; in the header, because each datagram meets them a dozen times. There
+ * must be room (assert): a length that came from a wire or a user has been compared with what there is long before.
  *
- * Grow or shrink at the front and at the end. There must be room (assert): who calls them has checked. */
-void *mbuf_push(struct mbuf *m, uint32_t n);   /* n more bytes in front; returns the new data */
-void *mbuf_pull(struct mbuf *m, uint32_t n);   /* n bytes fewer in front; returns the new data */
-void *mbuf_append(struct mbuf *m, uint32_t n); /* n more bytes at the end; returns their start */
-void mbuf_truncate(struct mbuf *m, uint32_t length); /* cuts the end so that `length` bytes stay */
-uint32_t mbuf_headroom(const struct mbuf *m);
-uint32_t mbuf_tailroom(const struct mbuf *m);
+ * All frames and headers begin at even addresses, which net/wire.h builds on: so a driver that places a received
+ * frame, and whoever pushes or pulls a header, moves the front by an even number. */
+
+/* n more bytes in front; returns the new data. */
+static inline void *mbuf_push(struct mbuf *m, uint32_t n)
+{
+    assert(n <= mbuf_headroom(m));
+    m->data -= n;
+    m->length += n;
+    return m->data;
+}
+
+/* n bytes fewer in front; returns the new data. */
+static inline void *mbuf_pull(struct mbuf *m, uint32_t n)
+{
+    assert(n <= m->length);
+    m->data += n;
+    m->length -= n;
+    return m->data;
+}
+
+/* n more bytes at the end; returns their start. */
+static inline void *mbuf_append(struct mbuf *m, uint32_t n)
+{
+    assert(n <= mbuf_tailroom(m));
+    uint8_t *start = m->data + m->length;
+    m->length += n;
+    return start;
+}
+
+/* Cuts the end so that `length` bytes stay. */
+static inline void mbuf_truncate(struct mbuf *m, uint32_t length)
+{
+    assert(length <= m->length);
+    m->length = length;
+}
 
 unsigned mbuf_total(void);
 /* How many mbufs `owner` holds now. The sum over all owners is mbuf_total(), always. */

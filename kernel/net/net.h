@@ -27,10 +27,21 @@ void net_init(void);
  * piece may be odd. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t n);
 /* The pseudo-header of UDP (RFC 768): addresses, protocol, length in host order. */
-uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_t protocol, uint16_t length);
+static inline uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_t protocol,
+                                       uint16_t length)
+{
+    uint64_t sum = (uint64_t)source + destination + htons(protocol) + htons(length);
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    return (uint32_t)((sum & UINT32_MAX) + (sum >> 32));
+}
+
 /* Folds and complements: the value to store in a header, in memory order. Over data that already contains a
  * right checksum it gives 0. */
-uint16_t checksum_finish(uint32_t sum);
+static inline uint16_t checksum_finish(uint32_t sum)
+{
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    return (uint16_t)~((sum & UINT16_MAX) + (sum >> 16));
+}
 
 /* --- loopback.c --- */
 extern struct netdev loopback_device; /* "lo" */
@@ -39,7 +50,7 @@ void loopback_init(void);
 /* --- ether.c --- */
 extern const uint8_t ether_broadcast[ETHERNET_ADDRESS_LENGTH];
 void ether_input(struct netdev *dev, struct mbuf *m);
-/* m begins with the payload; type in host order. 0 or the error of netdev_transmit. */
+/* m begins with the payload; destination at an even address; type in host order. 0 or the error of netdev_transmit. */
 int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination, uint16_t type);
 
 /* --- arp.c (RFC 826, 1122 2.3.2, 5227) --- */

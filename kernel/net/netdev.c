@@ -2,9 +2,10 @@
  *
  *   netdev_register, find, get          the table; devices are never taken out of it
  *   netdev_up, down, set_polled, set_mtu, set_link
- *   netdev_schedule, netdev_poll_round  the receive side: from interrupt to poll thread to driver
+ *   netdev_interrupt, netdev_poll_round the receive side: from interrupt to poll thread to driver
  *   netdev_input                        a received frame on its way up
  *   netdev_transmit, tx_defer, tx_resume  a frame on its way down
+ *   netdev_tx_wait                      a sender waits for room
  *
  * No wake-up is lost between interrupt and poll thread: netdev_schedule() turns the interrupt off
  * before it sets `scheduled`, and the poll thread clears `scheduled` before it polls. So whatever
@@ -19,6 +20,8 @@
 #include "net/net.h"
 #include "proc/kthread.h"
 #include "proc/sleeplock.h"
+
+#define TX_LOOK_INTERVAL NS_PER_SEC
 
 #define MTU_MIN 68 /* RFC 791, 3.2: every module must be able to pass on so much in one piece */
 
@@ -117,8 +120,14 @@ static void poll_thread_wake(struct netdev *dev)
 void netdev_schedule(struct netdev *dev)
 {
     dev->ops->irq_off(dev);
-    dev->counters.interrupts++;
     poll_thread_wake(dev);
+}
+
+/* Handlers of one device do not run at the same time, so the counter has one writer. */
+void netdev_interrupt(struct netdev *dev)
+{
+    dev->counters.interrupts++;
+    netdev_schedule(dev);
 }
 
 /* --- The table --- */
@@ -144,9 +153,10 @@ int netdev_register(struct netdev *dev)
 {
     spinlock_init(&dev->lock, dev->name);
     waitq_init(&dev->poll_wait, &dev->lock);
+    waitq_init(&dev->tx_room, &dev->lock);
     list_init(&dev->tx_waiting);
     dev->tx_waiting_count = 0;
-    dev->scheduled = dev->polling = false;
+    dev->scheduled = dev->polling = dev->tx_full = false;
     dev->flags &= (uint16_t)~IFF_UP;
     if (!(dev->flags & IFF_LOOPBACK))
         dev->flags |= IFF_BROADCAST | IFF_MULTICAST;
@@ -225,6 +235,7 @@ static void down(struct netdev *dev)
 {
     spinlock_acquire(&dev->lock);
     dev->flags &= (uint16_t)~IFF_UP;
+    waitq_wake(&dev->tx_room);
     while (dev->polling)
         waitq_sleep_uninterruptible(&dev->poll_wait, NEVER);
     spinlock_release(&dev->lock);
@@ -263,13 +274,16 @@ int netdev_set_mtu(struct netdev *dev, unsigned mtu)
     return 0;
 }
 
-/* May be called in an interrupt handler, so nothing is sent here: the announcement is left to
- * ARP's thread. */
+/* Senders that wait for room learn that there is no way any more. May be called in an interrupt
+ * handler, so nothing is sent here: the announcement is left to ARP's thread. */
 void netdev_set_link(struct netdev *dev, bool link_up)
 {
     if (READ_ONCE(dev->link_up) == link_up)
         return;
+    spinlock_acquire(&dev->lock);
     WRITE_ONCE(dev->link_up, link_up);
+    waitq_wake(&dev->tx_room);
+    spinlock_release(&dev->lock);
     kprintf("%s: link %s\n", dev->name, link_up ? "up" : "down");
     announce(dev);
 }
@@ -306,16 +320,55 @@ int netdev_transmit(struct netdev *dev, struct mbuf *m)
     return dev->ops->transmit(dev, m, false);
 }
 
-/* Bounded: a device that never makes room must not take all buffers from the others. */
+/* --- Frames that wait for ring room, and senders that wait for room among them --- */
+
+/* Set and cleared under the driver's transmit lock, so in the order in which the queue changes; and
+ * under dev->lock, under which a sender looks before it sleeps, so its wake-up is not lost. */
+void netdev_tx_set_full(struct netdev *dev, bool full)
+{
+    spinlock_acquire(&dev->lock);
+    WRITE_ONCE(dev->tx_full, full);
+    if (!full)
+        waitq_wake(&dev->tx_room);
+    spinlock_release(&dev->lock);
+}
+
+/* dev->lock held, released meanwhile. A device that stops without a word gives no interrupt: so a
+ * sender that has waited for long has the driver look at it. */
+static int tx_room_sleep(struct netdev *dev, uint64_t deadline)
+{
+    uint64_t look = clock_ns() + TX_LOOK_INTERVAL;
+    int result = waitq_sleep(&dev->tx_room, MIN(look, deadline));
+    if (result != -ETIMEDOUT || look >= deadline)
+        return result;
+    spinlock_release(&dev->lock);
+    netdev_schedule(dev);
+    spinlock_acquire(&dev->lock);
+    return 0;
+}
+
+int netdev_tx_wait(struct netdev *dev, uint64_t deadline)
+{
+    int result = 0;
+    spinlock_acquire(&dev->lock);
+    while (result == 0 && dev->tx_full && netdev_is_running(dev))
+        result = tx_room_sleep(dev, deadline);
+    spinlock_release(&dev->lock);
+    return result;
+}
+
+/* Bounded: a device that never makes room must not take all buffers from the others. Admitted
+ * frames are few: each thread that has found room brings one before it looks again. */
 int netdev_tx_defer(struct netdev *dev, struct mbuf *m)
 {
-    if (dev->tx_waiting_count >= NETDEV_TX_DEFER_MAX) {
+    if (dev->tx_waiting_count >= NETDEV_TX_DEFER_MAX && !(m->flags & MBUF_ADMITTED)) {
         dev->counters.tx_ring_full++;
         mbuf_free(m);
         return -ENOBUFS;
     }
     dev->counters.tx_deferred++;
-    dev->tx_waiting_count++;
+    if (++dev->tx_waiting_count == NETDEV_TX_DEFER_MAX)
+        netdev_tx_set_full(dev, true);
     mbuf_set_owner(m, MBUF_DEV_QUEUE);
     list_push_back(&dev->tx_waiting, &m->node);
     return 0;
@@ -326,7 +379,8 @@ struct mbuf *netdev_tx_resume(struct netdev *dev)
     struct list_node *node = list_pop_front(&dev->tx_waiting);
     if (!node)
         return NULL;
-    dev->tx_waiting_count--;
+    if (dev->tx_waiting_count-- == NETDEV_TX_DEFER_MAX)
+        netdev_tx_set_full(dev, false);
     struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
     mbuf_set_owner(m, MBUF_STACK);
     return m;

@@ -1,14 +1,15 @@
 /* Network devices: the boundary between drivers and the stack. virtio-net, e1000 and loopback look the same
  * to everything above, and the stack looks the same to every driver.
  *
- * Receiving. A device's interrupt handler calls netdev_schedule() and does nothing else. Each device has one
+ * Receiving. A device's interrupt handler calls netdev_interrupt() and does nothing else. Each device has one
  * poll thread: it calls ops->poll until that returns less than its budget, re-enables the interrupt, looks
  * once more (a frame that came in between raises none), and sleeps. In polled mode it never re-enables the
  * interrupt and looks every NETDEV_POLL_INTERVAL instead. The mode can be switched at any time.
  *
  * Sending. netdev_transmit() may be called by any thread. A driver whose ring is full parks the frame with
  * netdev_tx_defer() and takes it back with netdev_tx_resume() when it has reclaimed room, so order is kept
- * and a loss is counted.
+ * and a loss is counted. When that queue is full as well (`tx_full`), a sender that can wait does so in
+ * netdev_tx_wait(): so a program is slowed down to what the wire carries, and loses nothing.
  */
 #ifndef NET_NETDEV_H
 #define NET_NETDEV_H
@@ -25,8 +26,9 @@
 #define NETDEV_MAX 8
 #define NETDEV_POLL_BUDGET 64
 #define NETDEV_POLL_INTERVAL (100 * NS_PER_US)
-#define NETDEV_TX_DEFER_MAX 128 /* frames that may wait for ring room, per device */
+#define NETDEV_TX_DEFER_MAX 128 /* frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top */
 #define ETHERNET_ADDRESS_LENGTH 6
+#define ETHER_ALIGNED __attribute__((aligned(2))) /* link addresses are compared and copied by halfwords */
 
 struct netdev;
 
@@ -75,7 +77,7 @@ struct netdev {
     const struct netdev_ops *ops;          /* [I] */
     void *driver;                          /* [I] the driver's own record */
     int index;                             /* [I] 1, 2, ... in order of registration */
-    uint8_t mac[ETHERNET_ADDRESS_LENGTH];  /* [I] */
+    uint8_t mac[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED;  /* [I] */
     uint16_t mtu;                          /* largest IP datagram, bytes */
     uint16_t mtu_max;                      /* [I] the largest mtu the device can be given */
     uint16_t flags;                        /* IFF_*; [lock] for writers */
@@ -87,6 +89,8 @@ struct netdev {
     bool scheduled;                        /* [lock] the poll thread has work */
     bool polling;                          /* [lock] the poll thread is using the device */
     struct waitq poll_wait;                /* [lock] the poll thread; who waits for it to leave the device */
+    bool tx_full;                          /* [lock] to write; a look without it is a hint */
+    struct waitq tx_room;                  /* [lock] senders that wait while tx_full */
 
     /* Frames that wait for ring room. Guarded by the driver's transmit lock: only the driver's calls of
      * netdev_tx_defer and netdev_tx_resume touch it. */
@@ -123,22 +127,36 @@ int netdev_set_mtu(struct netdev *dev, unsigned mtu);
 
 /* For drivers ---------------------------------------------------------------------------------------- */
 
-/* Interrupt handler: turns the device's interrupt off and wakes its poll thread. */
+/* Interrupt handler: counts the interrupt, and schedules. */
+void netdev_interrupt(struct netdev *dev);
+/* Any context: has the poll thread look at the device. Turns the device's interrupt off and wakes the thread. */
 void netdev_schedule(struct netdev *dev);
 
 /* Poll thread, no lock held: gives a received frame (data at the Ethernet header) to the stack. */
 void netdev_input(struct netdev *dev, struct mbuf *m);
 
 /* Under the driver's transmit lock. Parks a frame until there is room: 0, or -ENOBUFS when too many wait
- * already (then the frame is dropped and counted). */
+ * already (then the frame is dropped and counted), but for MBUF_ADMITTED ones, which are always taken. */
 int netdev_tx_defer(struct netdev *dev, struct mbuf *m);
 /* Under the driver's transmit lock. The frame that has waited longest; NULL if none waits. */
 struct mbuf *netdev_tx_resume(struct netdev *dev);
+/* Under the driver's transmit lock. The queue in front of the device has become full, or has room again: then
+ * waiting senders are woken. For drivers with a queue of their own; netdev_tx_defer and resume do it by
+ * themselves. */
+void netdev_tx_set_full(struct netdev *dev, bool full);
 
 /* Any context. The driver saw the link change. */
 void netdev_set_link(struct netdev *dev, bool up);
 
 /* For the stack -------------------------------------------------------------------------------------- */
+
+/* Whether a sender should wait before it sends. A hint, since others send too: who has seen false, or has
+ * waited, marks its frame MBUF_ADMITTED and is not refused for want of room. */
+static inline bool netdev_tx_is_full(const struct netdev *dev) { return READ_ONCE(dev->tx_full); }
+
+/* Thread context, no lock held: waits until the device's queue has room. 0: it has, or the device is not
+ * running any more; -ETIMEDOUT at the deadline (clock_ns() time or NEVER); -EINTR: killed. */
+int netdev_tx_wait(struct netdev *dev, uint64_t deadline);
 
 /* Sends a frame; consumes m. 0, or the error for which it was dropped and counted. */
 int netdev_transmit(struct netdev *dev, struct mbuf *m);

@@ -38,17 +38,14 @@ static struct {
     unsigned count;                  /* [lock] */
 } table;
 
+/* By netdev index; written under table.lock. The broadcast addresses are all-ones where there is none, since that is one
+ * on every interface. */
 static struct interface {
-    be32_t address; /* 0: none; written under table.lock */
+    be32_t address; /* 0: none */
     be32_t mask;
-} interfaces[NETDEV_MAX + 1]; /* by netdev index */
-
-void ip_init(void)
-{
-    spinlock_init(&table.lock, "routes");
-    table.count = 0;
-    memset(interfaces, 0, sizeof(interfaces));
-}
+    be32_t subnet_broadcast, net_broadcast;
+} interfaces[NETDEV_MAX + 1];
+static int interface_last; /* the highest index that ever had an address; it bounds the search for an own address */
 
 /* --- Kinds of addresses --- */
 
@@ -71,27 +68,30 @@ static be32_t class_mask(be32_t address)
  * address. */
 bool ip_is_broadcast(const struct netdev *dev, be32_t address)
 {
-    if (address == ALL_ONES)
-        return true;
-    be32_t own = ip_address(dev), mask = ip_netmask(dev);
-    /* Networks of one or two addresses have no broadcast address (RFC 3021). */
-    if (own == 0 || ntohl(mask) >= 0xfffffffe)
-        return false;
-    be32_t network_mask = class_mask(own);
-    return address == (own | ~mask) || address == (own | ~network_mask);
+    const struct interface *on = &interfaces[dev->index];
+    return address == ALL_ONES || address == READ_ONCE(on->subnet_broadcast) ||
+           address == READ_ONCE(on->net_broadcast);
+}
+
+/* Networks of one or two addresses have no broadcast address (RFC 3021). table.lock held. */
+static void interface_set(struct interface *interface, be32_t address, be32_t mask)
+{
+    bool has_broadcast = address != 0 && ntohl(mask) < 0xfffffffe;
+    WRITE_ONCE(interface->address, address);
+    WRITE_ONCE(interface->mask, address != 0 ? mask : 0);
+    WRITE_ONCE(interface->subnet_broadcast, has_broadcast ? address | ~mask : ALL_ONES);
+    WRITE_ONCE(interface->net_broadcast,
+               has_broadcast ? address | ~class_mask(address) : ALL_ONES);
 }
 
 /* The interface that has this address. */
 static struct netdev *owner_of(be32_t address)
 {
-    struct netdev *dev = NULL;
-    if (address == 0)
-        return NULL;
-    for (int i = 1; (dev = netdev_get(i)) != NULL; i++) {
-        if (ip_address(dev) == address)
-            break;
+    for (int i = 1; i <= READ_ONCE(interface_last) && address != 0; i++) {
+        if (READ_ONCE(interfaces[i].address) == address)
+            return netdev_get(i);
     }
-    return dev;
+    return NULL;
 }
 
 bool ip_is_own(be32_t address) { return is_loopback(address) || owner_of(address) != NULL; }
@@ -103,6 +103,15 @@ static bool is_host_address(be32_t address)
 }
 
 /* --- The table --- */
+
+void ip_init(void)
+{
+    spinlock_init(&table.lock, "routes");
+    table.count = 0;
+    interface_last = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(interfaces); i++)
+        interface_set(&interfaces[i], 0, 0);
+}
 
 /* Finds the route to an address. 0, -ENETUNREACH, -ENETDOWN: there is one, but its device is not
  * running. Lock held. */
@@ -287,8 +296,8 @@ int ip_set_address(struct netdev *dev, be32_t address, be32_t mask)
     int result = address != 0 ? address_check(dev, address, mask) : 0;
     bool moved = address != ip_address(dev);
     if (result == 0) {
-        WRITE_ONCE(interfaces[dev->index].address, address);
-        WRITE_ONCE(interfaces[dev->index].mask, address != 0 ? mask : 0);
+        interface_set(&interfaces[dev->index], address, mask);
+        interface_last = MAX(interface_last, dev->index);
         routes_renew(dev, address, mask);
     }
     spinlock_release(&table.lock);

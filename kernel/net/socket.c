@@ -5,8 +5,8 @@
  * How the parts share the work, their locks, and why a delivery may race with close:
  * socket_internal.h.
  *
- * Sending never sleeps: a datagram is handed down at once, and the lower layers' refusal is the
- * result. Receiving sleeps on socket->changed.
+ * Sending sleeps until the device takes a frame, if need be; then a datagram is handed down at once,
+ * and the lower layers' refusal is the result. Receiving sleeps on socket->changed.
  */
 #include "net/socket.h"
 
@@ -202,7 +202,7 @@ static ssize_t socket_file_read(struct file *file, struct uio *uio)
 /* A write of no bytes sends an empty datagram: unlike a read, it loses nothing. */
 static ssize_t socket_file_write(struct file *file, struct uio *uio)
 {
-    return socket_sendto(file->object, uio, 0, NULL, 0);
+    return socket_sendto(file->object, uio, file->flags & O_NONBLOCK ? MSG_DONTWAIT : 0, NULL, 0);
 }
 
 static int socket_file_poll(struct file *file, struct waiter *waiter)

@@ -20,8 +20,9 @@ struct socket *socket_from_file(struct file *file);
 
 int socket_bind(struct socket *socket, const struct sockaddr *address, socklen_t length);
 int socket_connect(struct socket *socket, const struct sockaddr *address, socklen_t length);
-/* `to` may be NULL (connected). flags: MSG_DONTWAIT. The count sent. Never sleeps: when the
- * device's queue or the mbuf pool is exhausted, the result is -ENOBUFS. */
+/* `to` may be NULL (connected). flags: MSG_DONTWAIT. The count sent. While the device's queue is full
+ * it waits for room, until the socket's send timeout: -EAGAIN, as at once with MSG_DONTWAIT; -EINTR;
+ * -ENETDOWN when the device goes down. -ENOBUFS: the mbuf pool is exhausted. */
 ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                       socklen_t length);
 /* `from` may be NULL. flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC. The bytes copied, or with

@@ -1,7 +1,8 @@
 /* Datagrams in and out of a socket.
  *
  * Sending: the names and options are read once under the socket's lock, then, without a lock, the
- * way is found, the payload copied from the user, and the datagram passed down. Receiving: a
+ * way is found, and waited for if its device's queue is full, the payload copied from the user, and
+ * the datagram passed down. Receiving: a
  * datagram is taken off the queue under the lock and copied to the user without it, so two readers
  * never see the same one.
  *
@@ -27,6 +28,7 @@ struct send_order {
     be16_t source_port;
     be16_t destination_port;
     bool broadcast_allowed;
+    uint64_t timeout; /* ns, 0: none */
 };
 
 /* Where the datagram goes: `to` if given, also on a connected socket, else the peer. The source
@@ -62,8 +64,28 @@ static int order_take(struct socket *socket, const struct sockaddr_in *to, struc
     order->ip.tos = socket->tos;
     order->source_port = socket->local_port;
     order->broadcast_allowed = socket->broadcast_allowed;
+    order->timeout = socket->send_timeout;
     spinlock_release(&socket->lock);
     return result;
+}
+
+/* Finds the way, and waits until its device has room for a datagram. After a wait the way is looked
+ * up anew: the device that has gone down meanwhile is no way any more, and that ends the wait. */
+static int way_find(const struct send_order *order, bool nonblocking, struct ip_destination *way)
+{
+    uint64_t deadline = NEVER;
+    for (;;) {
+        int result = ip_route(order->ip.source, order->ip.destination, way);
+        if (result < 0 || !netdev_tx_is_full(way->dev))
+            return result;
+        if (nonblocking)
+            return -EAGAIN;
+        if (deadline == NEVER && order->timeout)
+            deadline = clock_ns() + order->timeout;
+        result = netdev_tx_wait(way->dev, deadline);
+        if (result < 0)
+            return result == -ETIMEDOUT ? -EAGAIN : result; /* POSIX, SO_SNDTIMEO */
+    }
 }
 
 /* The user's bytes in an mbuf of their own. How much the way takes in one piece, IP knows; what
@@ -122,7 +144,8 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
         return result;
 
     struct ip_destination way;
-    result = ip_route(order.ip.source, order.ip.destination, &way);
+    bool nonblocking = (flags & MSG_DONTWAIT) != 0;
+    result = way_find(&order, nonblocking, &way);
     if (result < 0)
         return result;
     /* A program that reaches many hosts by mistake harms them all: it has to say that it means
@@ -134,6 +157,8 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
     result = payload_take(uio, &m);
     if (result < 0)
         return result;
+    if (!nonblocking)
+        m->flags |= MBUF_ADMITTED;
     if (socket->protocol == IPPROTO_ICMP)
         result = ping_output(m, &order, &way);
     else
@@ -308,7 +333,8 @@ ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool 
 
 /* --- Asking --- */
 
-/* Sending never waits, so a socket is always ready for it. One that is shut down for reading is
+/* A socket belongs to no device, so it is always ready for sending, as far as can be seen here: where
+ * the datagram is to go decides whether it has to wait. One that is shut down for reading is
  * ready too: a read returns at once. The waiter joins under the lock under which the bits are
  * read, so nothing that comes after the look goes unnoticed. */
 int socket_poll(struct socket *socket, struct waiter *waiter)

@@ -13,6 +13,9 @@
 
 #define WIRE_STRUCT __attribute__((packed, aligned(2)))
 
+/* A halfword of a packet, whatever structure it is part of. */
+typedef uint16_t __attribute__((may_alias)) wire_half;
+
 /* --- Ethernet (RFC 894), and what follows a length field (RFC 1042) --- */
 
 #define ETHER_ADDRESS_BYTES 6
@@ -28,6 +31,22 @@ _Static_assert(sizeof(struct ether_header) == 14, "Ethernet header");
 #define ETHER_TYPE_ARP   0x0806
 #define ETHER_LENGTH_MAX 1500
 #define ETHER_GROUP_BIT  0x01 /* in the first byte of an address: broadcast or multicast */
+
+/* Ethernet addresses at even places, as they are in frames, devices and the ARP cache. */
+static inline bool ether_address_equal(const uint8_t *a, const uint8_t *b)
+{
+    const wire_half *x = (const wire_half *)a, *y = (const wire_half *)b;
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
+}
+
+static inline void ether_address_copy(uint8_t *to, const uint8_t *from)
+{
+    wire_half *x = (wire_half *)to;
+    const wire_half *y = (const wire_half *)from;
+    x[0] = y[0];
+    x[1] = y[1];
+    x[2] = y[2];
+}
 
 struct snap_header {
     uint8_t service_points[2];

@@ -10,6 +10,7 @@
 void context_switch(struct context *from, struct context *to);
 
 struct hart harts[HART_MAX];
+static unsigned hart_count; /* atomic: harts that are online; their ids are below it */
 static uint32_t idle_harts; /* atomic bitmap: harts that wait for an interrupt or are about to */
 
 /* --- run queues --- */
@@ -49,8 +50,11 @@ static bool queue_has_too_much(struct hart *hart)
  * after that. A hart that yields never steals, so whoever is waited for here does not wait itself. */
 static struct proc *queue_steal(struct hart *thief)
 {
-    for (unsigned n = 1; n < HART_MAX; n++) {
-        struct hart *victim = &harts[(thief->id + n) % HART_MAX];
+    unsigned count = READ_ONCE(hart_count);
+    for (unsigned n = 0; n < count; n++) {
+        struct hart *victim = &harts[n];
+        if (victim == thief)
+            continue;
         struct proc *p = queue_has_too_much(victim) ? queue_pop(victim) : NULL;
         if (p) {
             spinlock_acquire(&p->lock);
@@ -135,7 +139,8 @@ void sched_tick(void)
     }
     if (hart->slice_end <= now) {
         hart->slice_over = true;
-        hart->slice_end = hart->head.current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
+        hart->slice_end =
+            hart->head.current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
         hart->overdue = hart->head.current && hart->run_length > 0;
         if (hart->overdue)
             idle_hart_call();
@@ -299,8 +304,7 @@ void proc_wake(struct proc *p)
         if (later)
             p->slice_left = TIME_SLICE;
         queue_push(hart, p, later);
-        if (hart != this_hart() &&
-            __atomic_load_n(&idle_harts, __ATOMIC_SEQ_CST) & 1u << hart->id)
+        if (hart != this_hart() && __atomic_load_n(&idle_harts, __ATOMIC_SEQ_CST) & 1u << hart->id)
             ipi_send(hart->id);
     } else {
         p->wake_pending = true;
@@ -391,6 +395,10 @@ void sched_init_hart(unsigned id)
     hart->slice_end = hart->timer_armed = NEVER;
     CSR_BY_NUMBER_WRITE(CSR_STIMECMP, NEVER);
     __atomic_store_n(&hart->online, true, __ATOMIC_RELEASE);
+    unsigned seen = READ_ONCE(hart_count); /* harts come up in any order, several at a time */
+    while (seen <= id && !__atomic_compare_exchange_n(&hart_count, &seen, id + 1, false,
+                                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        ;
 }
 
 /* Interrupts stay off between the last look at the queues and wfi, which ends on a pending interrupt all the same: so
@@ -402,7 +410,7 @@ static void hart_idle(struct hart *hart)
     interrupts_off();
     __atomic_fetch_or(&idle_harts, bit, __ATOMIC_SEQ_CST);
     bool work = false;
-    for (unsigned n = 0; n < HART_MAX; n++)
+    for (unsigned n = 0; n < READ_ONCE(hart_count); n++)
         work |= &harts[n] == hart ? READ_ONCE(hart->run_length) > 0 : queue_has_too_much(&harts[n]);
     if (!work)
         wait_for_interrupt();
@@ -428,4 +436,3 @@ void sched_run(void)
         }
     }
 }
-

@@ -14,50 +14,48 @@ static size_t bytes_on_page(uintptr_t address, size_t n)
     return MIN(n, PAGE_SIZE - address % PAGE_SIZE);
 }
 
-/* Writes to a space whose pages allow `access`: a program's own writes need VM_WRITE, exec fills pages that the program
- * itself may only read. */
-static int space_write(const struct vm_space *space, uintptr_t to, const char *from, size_t n,
-                       unsigned access)
+/* A copy that does not lie on one page, or not where it is allowed. `access` is what the user's pages must allow: VM_WRITE
+ * or VM_READ for a program's own copies, 0 for exec, which fills pages that the program may only read. */
+static int __attribute__((noinline)) copy_by_page(const struct vm_space *space, uintptr_t user, char *kernel,
+                                                  size_t n, unsigned access, bool to_user)
 {
-    for (;;) {
-        size_t part = bytes_on_page(to, n);
-        void *page = vm_user_page(space, to, access);
+    while (n > 0) {
+        size_t part = bytes_on_page(user, n);
+        char *page = vm_user_page(space, user, access);
         if (!page)
-            return n == 0 ? 0 : -EFAULT;
-        memcpy(page, from, part);
-        if (part == n)
-            return 0;
-        to += part;
-        from += part;
+            return -EFAULT;
+        memcpy(to_user ? page : kernel, to_user ? kernel : page, part);
+        user += part;
+        kernel += part;
         n -= part;
     }
+    return 0;
 }
 
 int vm_space_write(struct vm_space *space, uintptr_t to, const void *from, size_t n)
 {
-    return space_write(space, to, from, n, 0);
+    return copy_by_page(space, to, (char *)from, n, 0, true);
 }
 
+/* Nearly every copy lies on one page: then it is one walk and one memcpy. */
 int copy_to_user(uintptr_t to, const void *from, size_t n)
 {
-    return space_write(current_proc()->space, to, from, n, VM_WRITE);
+    const struct vm_space *space = current_proc()->space;
+    void *page = vm_user_page(space, to, VM_WRITE);
+    if (!page || n > PAGE_SIZE - to % PAGE_SIZE)
+        return copy_by_page(space, to, (char *)from, n, VM_WRITE, true);
+    memcpy(page, from, n);
+    return 0;
 }
 
 int copy_from_user(void *to, uintptr_t from, size_t n)
 {
     const struct vm_space *space = current_proc()->space;
-    for (;;) {
-        size_t part = bytes_on_page(from, n);
-        void *page = vm_user_page(space, from, VM_READ);
-        if (!page)
-            return n == 0 ? 0 : -EFAULT;
-        memcpy(to, page, part);
-        if (part == n)
-            return 0;
-        to = (char *)to + part;
-        from += part;
-        n -= part;
-    }
+    void *page = vm_user_page(space, from, VM_READ);
+    if (!page || n > PAGE_SIZE - from % PAGE_SIZE)
+        return copy_by_page(space, from, to, n, VM_READ, false);
+    memcpy(to, page, n);
+    return 0;
 }
 
 ssize_t copy_string_from_user(char *to, uintptr_t from, size_t size)

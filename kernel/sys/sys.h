@@ -5,12 +5,13 @@
 
 #include "abi/syscall.h"
 #include "lib/types.h"
+#include "proc/proc.h"
 
 #define SYSCALL_DECLARE(name, number) int64_t sys_##name(void);
 SYSCALLS(SYSCALL_DECLARE)
 
 /* The n-th argument (0..5) of the system call that the current process makes. */
-uint64_t syscall_argument(unsigned n);
+static inline uint64_t syscall_argument(unsigned n) { return current_proc()->frame->a[n]; }
 static inline int syscall_argument_int(unsigned n) { return (int)syscall_argument(n); }
 
 /* Copies the 0-terminated path argument n. 0, -EFAULT, -ENAMETOOLONG, -ENOENT (empty). */

@@ -11,8 +11,6 @@ typedef int64_t (*syscall_handler)(void);
 #define SYSCALL_ENTRY(name, number) [number] = sys_##name,
 static const syscall_handler handlers[SYSCALL_LIMIT] = {SYSCALLS(SYSCALL_ENTRY)};
 
-uint64_t syscall_argument(unsigned n) { return current_proc()->frame->a[n]; }
-
 int syscall_argument_path(unsigned n, char *path, size_t size)
 {
     ssize_t length = copy_string_from_user(path, syscall_argument(n), size);

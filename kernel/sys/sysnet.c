@@ -132,18 +132,20 @@ int64_t sys_shutdown(void)
 int64_t sys_sendto(void)
 {
     struct socket *socket;
+    struct file *file;
     struct uio uio;
     struct sockaddr address;
     uintptr_t user = syscall_argument(4);
     socklen_t length = (socklen_t)syscall_argument(5);
-    int result = argument_socket(&socket, NULL);
+    int result = argument_socket(&socket, &file);
     if (result == 0)
         result = argument_buffer(&uio);
     if (result == 0 && user)
         result = address_from_user(&address, user, length);
     if (result < 0)
         return result;
-    return socket_sendto(socket, &uio, syscall_argument_int(3), user ? &address : NULL, length);
+    int flags = syscall_argument_int(3) | (file->flags & O_NONBLOCK ? MSG_DONTWAIT : 0);
+    return socket_sendto(socket, &uio, flags, user ? &address : NULL, length);
 }
 
 /* The address length is read before a datagram is taken: a bad pointer there costs none. */

@@ -233,10 +233,10 @@ static int structures_find(struct virtio_pci *pci, const struct pci_function *fu
     struct structure config = structure_find(function, TYPE_DEVICE, 1);
 
     if (!common.capability || !notify.capability || !isr.capability || !config.capability) {
-        kprintf(
-            "%s: expected structures of types 1 to 4, found%s%s%s%s of them: a legacy device?\n",
-            pci->device.name, common.capability ? " 1" : "", notify.capability ? " 2" : "",
-            isr.capability ? " 3" : "", config.capability ? " 4" : "");
+        kprintf("%s: no structure for%s%s%s%s: a legacy device?\n", pci->device.name,
+                common.capability ? "" : " common configuration,",
+                notify.capability ? "" : " doorbells,", isr.capability ? "" : " interrupts,",
+                config.capability ? "" : " device configuration");
         return -ENODEV;
     }
     pci->common = common.address;

@@ -236,22 +236,19 @@ int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigne
     if (count > queue->free_count)
         return -ENOSPC;
 
+    struct descriptor *descriptors = queue->descriptors;
     uint16_t head = queue->free_head, id = head, last = head;
     uint32_t writable = 0;
     /* 2.7.13.1. What the device reads comes first, what it writes after that (2.7.4.2). */
     for (unsigned i = 0; i < count; i++) {
-        struct descriptor *descriptor = &queue->descriptors[id];
-        uint16_t flags = i + 1 < count ? DESCRIPTOR_NEXT : 0;
+        uint16_t flags = i + 1 < count ? DESCRIPTOR_NEXT : 0, next = queue->chains[id].next;
         if (i >= n_out) {
             flags |= DESCRIPTOR_WRITE;
             writable += segments[i].length;
         }
-        descriptor->address = (uintptr_t)segments[i].data;
-        descriptor->length = segments[i].length;
-        descriptor->flags = flags;
-        descriptor->next = queue->chains[id].next;
+        descriptors[id] = (struct descriptor){(uintptr_t)segments[i].data, segments[i].length, flags, next};
         last = id;
-        id = queue->chains[id].next;
+        id = next;
     }
     queue->free_head = id;
     queue->free_count -= count;
@@ -332,6 +329,13 @@ static void *chain_release(struct virtq *queue, uint16_t head)
     queue->free_count += chain->count;
     queue->outstanding--;
     return token;
+}
+
+unsigned virtq_done_count(struct virtq *queue)
+{
+    if (queue->used_next == queue->used_seen)
+        used_look(queue);
+    return (uint16_t)(queue->used_seen - queue->used_next);
 }
 
 int virtq_get(struct virtq *queue, void **token, uint32_t *written)

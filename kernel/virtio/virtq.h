@@ -52,6 +52,9 @@ int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigne
  * virtio_driver_ok(). */
 bool virtq_kick(struct virtq *queue);
 
+/* How many chains are done and can be taken back; 0 also if the queue is broken. */
+unsigned virtq_done_count(struct virtq *queue);
+
 /* Takes back one chain. 1: *token is its token and *written the number of bytes that the device
  * says it wrote into the writable segments, never more than they hold; what lies beyond is
  * undefined (2.7.8.3). 0: none is done. -EIO: broken. */

@@ -85,7 +85,7 @@ def table(results):
         missed += sum(ok is False for _, ok in cells)
         rows.append([name_of(subject)] + [text for text, _ in cells]
                     + [f"{subject['wrong']:.0f}, {subject['echo_32_loss'] * 100:.1f} %"])
-    lines = columns(rows) + [f"{nic}: skipped: {reason}" for nic, reason in results["skipped"].items()] + [""]
+    lines = columns(rows) + [f"{nic}: {reason}" for nic, reason in results["skipped"].items()] + [""]
     rows = []
     for heading, value, mark, side in other_rows(results):
         ok = mark is None or reached(value, mark, side)

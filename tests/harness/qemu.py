@@ -10,6 +10,7 @@ A Link for each network interface carries raw frames; attach hosts to guest.link
 """
 
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -29,7 +30,8 @@ GUEST_MACS = ("52:54:00:12:34:56", "52:54:00:12:34:57", "52:54:00:12:34:58")
 MODERN = ("-global", "virtio-mmio.force-legacy=false")
 # How the guest's network interfaces are attached. RVNET_NIC in the environment (make NIC=) names the one for tests
 # that do not say. romfile: there is no firmware that could boot from the network.
-CARDS = {"virtio": "virtio-net-device", "virtio-pci": "virtio-net-pci,romfile=", "e1000": "e1000,romfile="}
+CARDS = {"virtio": "virtio-net-device", "virtio-pci": "virtio-net-pci,romfile=", "e1000": "e1000,romfile=",
+         "82545em": "e1000-82545em,romfile="}
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None)
@@ -116,6 +118,37 @@ class Console:
         self._socket.close()
 
 
+class Monitor:
+    """QEMU's own control connection (QMP): one JSON object a line, each way."""
+
+    def __init__(self):
+        self._socket, self.far_end = socket.socketpair()
+        self._socket.settimeout(10)
+        self._answers = self._socket.makefile("r")
+        self._ready = False
+
+    def command(self, name, /, **arguments):
+        """Runs a command and returns what it returned; AssertionError if QEMU refuses it."""
+        if not self._ready:  # QEMU greets, and wants its greeting answered
+            self._answers.readline()
+            self._ready = True
+            self.command("qmp_capabilities")
+        self._socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        while True:
+            answer = json.loads(self._answers.readline())
+            assert "error" not in answer, f"QEMU: {name} {arguments}: {answer['error']['desc']}"
+            if "return" in answer:  # else an event
+                return answer["return"]
+
+    def set_link(self, number, up):
+        """The cable of one of the guest's network interfaces."""
+        self.command("set_link", name=f"n{number}", up=up)
+
+    def close(self):
+        self._answers.close()
+        self._socket.close()
+
+
 class Guest:
     def __init__(self, evidence, run=None, smp=1, nics=1, disk=None, options=(), modern=True, deadline=60,
                  memory="128M", nic="", cards=None):
@@ -124,6 +157,7 @@ class Guest:
         disk: other options in place of disk_options(). options: more of them. modern: virtio version 2. deadline: seconds until QEMU is killed."""
         self.evidence = evidence
         self.console = Console()
+        self.monitor = Monitor()
         cards = cards or [os.environ.get("RVNET_NIC", "virtio")] * nics
         self.links = [Link(evidence.path / f"nic{n}.pcap", mac(GUEST_MACS[n])) for n in range(len(cards))]
         self.timed_out = False
@@ -132,6 +166,8 @@ class Guest:
         command = machine(smp, memory) + list(MODERN if modern else ())
         command += ["-display", "none", "-monitor", "none", "-chardev",
                     f"socket,id=console,fd={self.console.far_end.fileno()}", "-serial", "chardev:console",
+                    "-chardev", f"socket,id=monitor,fd={self.monitor.far_end.fileno()}",
+                    "-mon", "chardev=monitor,mode=control",
                     "-d", "guest_errors", "-D", str(evidence.path / "qemu.log")]
         command += disk_options() if disk is None else list(disk)
         for n, link in enumerate(self.links):
@@ -141,11 +177,12 @@ class Guest:
             command += ["-append", f"run={run}"]
         command += list(options)
         evidence.write("command", subprocess.list2cmdline(command) + "\n")
-        descriptors = [link.fileno_for_qemu() for link in self.links] + [self.console.far_end.fileno()]
+        descriptors = [end.far_end.fileno() for end in [*self.links, self.console, self.monitor]]
         with open(evidence.path / "stderr", "wb") as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
                                             pass_fds=descriptors, preexec_fn=end_with_parent)
         self.console.far_end.close()  # so that QEMU's end is the console's end
+        self.monitor.far_end.close()
         self._timer = threading.Timer(deadline, self._expire)
         self._timer.daemon = True
         self._timer.start()
@@ -181,6 +218,7 @@ class Guest:
             link.close()
             self.evidence.write(f"nic{n}.frames", link.listing())
         self.console.close()
+        self.monitor.close()
         self.evidence.write("console", self.console.text)
 
     def problems(self, allow=()):

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 
 from harness import wire
 from harness.demo import GATEWAY_IP, GATEWAY_MAC, PEER_IP, PEER_MAC
@@ -103,6 +104,19 @@ class Wired(Shell):
 
     def counted(self, before, group, name):
         return self.counters()[group, name] - before[group, name]
+
+
+def card_names(shell):
+    """The names of the cards: the interfaces that are not loopback."""
+    names = re.findall(r"^(\S+): ", shell.run("ifconfig"), re.M)
+    return [name for name in names if name != "lo"]
+
+
+def wait_until(condition, seconds=20):
+    """Looks again and again until condition() is true; AssertionError after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"expected {condition.__name__} within {seconds} s"
 
 
 def is_arp_reply_to(frame, ip):

@@ -164,7 +164,8 @@ def test_host_echo_closed_port_and_silence_about_broadcasts(wired):
     wired.send(1234, 4444, b"nobody")
     error = wire.parse_icmp(wired.receive())
     assert (error.kind, error.code) == (3, 3)
-    assert wire.parse_udp(wire.ethernet(PEER_MAC, GUEST_MAC, 0x0800, error.payload + b"nobody")).destination_port == 4444
+    quoted = wire.ethernet(PEER_MAC, GUEST_MAC, 0x0800, error.payload + b"nobody")
+    assert wire.parse_udp(quoted).destination_port == 4444
 
 
 def test_dns_server_answers_as_scapy_reads_it(wired):

@@ -1,4 +1,4 @@
-"""`make qemu` and `make qemu-gdb`: a terminal, both networks on one Ethernet, and the peer in the same process."""
+"""`make qemu` and `make qemu-gdb`: a terminal, both networks on one Ethernet, the peer in the same process."""
 
 import shutil
 import subprocess

@@ -26,6 +26,15 @@ def test_c14_c15_echo_is_answered_in_full(wired, size):
     assert (reply.packet.source, reply.packet.destination) == (GUEST_IP, PEER)
 
 
+@pytest.mark.parametrize("destination", ["255.255.255.255", "10.0.2.255"])
+def test_broadcast_echo_is_not_answered(wired, destination):
+    """RFC 1122, 3.2.2.6 allows to ignore it: a whole network that answers floods the asker."""
+    before = wired.counters()
+    assert wired.answers(icmp_to_guest(wire.ICMP_ECHO, destination=wire.ip(destination),
+                                       ethernet=wire.BROADCAST_MAC)) == []
+    assert wired.counted(before, "icmp", "echo_broadcast") == 1
+
+
 @pytest.mark.parametrize("kind", [1, 2, 6, 7, 15, 37, 40, 99, 255])
 def test_c1_unknown_types_are_dropped(wired, kind):
     before = wired.counters()

@@ -42,6 +42,8 @@ DROPPED = {
     "I4-multicast": (echo(destination=wire.ip("224.0.0.1")), "not_for_us"),
     "I5-source-broadcast": (echo_from(wire.BROADCAST_IP), "bad_source"),
     "I5-source-subnet-broadcast": (echo_from(wire.ip("10.0.2.255")), "bad_source"),
+    "I5-source-is-our-own": (echo_from(GUEST_IP), "bad_source"),
+    "I5-source-zero": (echo_from(b"\0" * 4), "bad_source"),
     "I5-source-multicast": (echo_from(wire.ip("224.1.2.3")), "bad_source"),
     "I5-source-loopback": (echo_from(wire.ip("127.0.0.1")), "bad_source"),
     "I5-source-class-e": (echo_from(wire.ip("240.1.2.3")), "bad_source"),
@@ -138,3 +140,18 @@ def test_l1_frames_for_other_stations_are_counted(wired):
     before = wired.counters()
     assert wired.answers(echo(ethernet=wire.mac("52:54:00:99:99:99"))) == []
     assert wired.counted(before, "ether", "not_for_us") == 1
+
+
+def test_wrong_datagrams_leak_nothing(wired):
+    """Every drop gives its buffer back: afterwards no more are held by anybody than before."""
+    others = [icmp_to_guest(wire.ICMP_ECHO, check=1), icmp_to_guest(99), icmp_to_guest(0), icmp_to_guest(3),
+              udp_to_guest(check=1), udp_to_guest(length=3), udp_to_guest(length=2000), udp_to_guest(),
+              wire.ethernet(GUEST_MAC, PEER_ETH, 0x86DD, b"\0" * 46), udp_to_guest()[:20],
+              wire.arp_frame(PEER_ETH, GUEST_MAC, wire.ARP_REQUEST, PEER, GUEST_IP, hardware=9),
+              wire.arp_frame(PEER_ETH, GUEST_MAC, 7, PEER, GUEST_IP)]
+    before = wired.counters()
+    for _ in range(20):
+        wired.answers(*[frame for frame, _ in DROPPED.values()], *others)
+    after = wired.counters()
+    for owner in ("stack", "socket", "arp_wait", "reassembly", "dev_queue"):
+        assert after["mbuf", owner] == before["mbuf", owner], owner

@@ -96,12 +96,23 @@ static void test_schedule(void **state)
     assert_false(eth0.irq_enabled);
     assert_int_equal(host_wakes(&eth0.dev.poll_wait), wakes + 1);
     assert_int_equal(COUNTER(ether_received), 0); /* the interrupt handler does nothing else */
-    assert_int_equal(eth0.dev.counters.interrupts, 1);
+    assert_int_equal(eth0.dev.counters.interrupts, 0); /* who schedules is not always the device */
     assert_int_equal(host_thread_run("eth0"), NEVER);
     assert_int_equal(COUNTER(ether_received), 1);
     assert_true(eth0.irq_enabled);
     assert_int_equal(eth0.dev.counters.rx_packets, 1);
     assert_int_equal(eth0.dev.counters.rx_bytes, sizeof(small));
+}
+
+static void test_interrupt(void **state)
+{
+    (void)state;
+    host_thread_run("eth0");
+    unsigned wakes = host_wakes(&eth0.dev.poll_wait);
+    netdev_interrupt(&eth0.dev);
+    assert_false(eth0.irq_enabled);
+    assert_int_equal(host_wakes(&eth0.dev.poll_wait), wakes + 1);
+    assert_int_equal(eth0.dev.counters.interrupts, 1);
 }
 
 static void test_more_than_a_budget(void **state)
@@ -346,6 +357,132 @@ static void test_deferral_is_bounded(void **state)
     eth0.dev.tx_waiting_count = 1;
 }
 
+/* --- senders that wait for room --- */
+
+/* So many frames of others wait for room; they are only numbers. */
+static unsigned others;
+static void queue_fill(void)
+{
+    eth0.room = 0;
+    others = eth0.dev.tx_waiting_count = NETDEV_TX_DEFER_MAX - 1;
+    assert_false(netdev_tx_is_full(&eth0.dev));
+    assert_int_equal(netdev_transmit(&eth0.dev, frame(1)), 0);
+    assert_true(netdev_tx_is_full(&eth0.dev));
+}
+
+static int queue_moves(struct waitq *queue, uint64_t deadline)
+{
+    (void)deadline;
+    unsigned wakes = host_wakes(queue);
+    assert_ptr_equal(queue, &eth0.dev.tx_room);
+    eth0.room = 1;
+    eth0.dev.ops->poll(&eth0.dev, 1);
+    assert_int_equal(host_wakes(queue), wakes + 1); /* or the sender would sleep for ever */
+    return 0;
+}
+
+static void test_sender_waits_for_room(void **state)
+{
+    (void)state;
+    assert_int_equal(netdev_tx_wait(&eth0.dev, NEVER), 0);
+    assert_int_equal(host_sleeps(), 0); /* there is room */
+    queue_fill();
+    host_sleep_hook = queue_moves;
+    assert_int_equal(netdev_tx_wait(&eth0.dev, NEVER), 0);
+    assert_int_equal(host_sleeps(), 1);
+    assert_false(netdev_tx_is_full(&eth0.dev));
+    assert_int_equal(eth0.frame_count, 1);
+    host_sleep_hook = NULL;
+    eth0.dev.tx_waiting_count -= others;
+}
+
+static int spurious, killed_after;
+static int nothing_moves(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue, (void)deadline;
+    if (killed_after-- == 0)
+        return -EINTR;
+    return spurious-- > 0 ? 0 : -ETIMEDOUT;
+}
+
+/* A wake-up proves nothing; a deadline and a kill end the wait. */
+static void test_wait_for_room_ends(void **state)
+{
+    (void)state;
+    queue_fill();
+    host_sleep_hook = nothing_moves;
+    spurious = 3;
+    killed_after = -1;
+    uint64_t deadline = clock_ns() + NS_PER_SEC;
+    assert_int_equal(netdev_tx_wait(&eth0.dev, deadline), -ETIMEDOUT);
+    assert_int_equal(host_sleeps(), 4);
+    assert_int_equal(clock_ns(), deadline);
+    unsigned wakes = host_wakes(&eth0.dev.poll_wait);
+    killed_after = 2;
+    spurious = 1;
+    assert_int_equal(netdev_tx_wait(&eth0.dev, NEVER), -EINTR);
+    /* After a second in vain the driver has been made to look at its device. */
+    assert_int_equal(host_wakes(&eth0.dev.poll_wait), wakes + 1);
+    host_sleep_hook = NULL;
+    eth0.dev.tx_waiting_count -= others;
+}
+
+static void (*world)(void);
+static int world_changes(struct waitq *queue, uint64_t deadline)
+{
+    (void)deadline;
+    unsigned wakes = host_wakes(queue);
+    world();
+    assert_true(host_wakes(queue) > wakes);
+    return 0;
+}
+
+static void link_goes(void) { netdev_set_link(&eth0.dev, false); }
+static void device_goes(void)
+{
+    eth0.dev.tx_waiting_count -= others;
+    others = 0;
+    netdev_down(&eth0.dev);
+}
+
+/* Who waits for a device that cannot send any more is told. */
+static void test_dead_device_ends_the_wait(void **state)
+{
+    (void)state;
+    void (*const ends[])(void) = {link_goes, device_goes};
+    for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+        queue_fill();
+        world = ends[i];
+        host_sleep_hook = world_changes;
+        assert_int_equal(netdev_tx_wait(&eth0.dev, NEVER), 0);
+        assert_int_equal(host_sleeps(), i + 1);
+        host_sleep_hook = NULL;
+        eth0.dev.tx_waiting_count -= others;
+        netdev_down(&eth0.dev);
+        netdev_set_link(&eth0.dev, true);
+        assert_int_equal(netdev_up(&eth0.dev), 0);
+        netdev_tx_set_full(&eth0.dev, false);
+    }
+}
+
+/* What has waited for room is taken, even if others have been faster. */
+static void test_admitted_frames_are_taken(void **state)
+{
+    (void)state;
+    queue_fill();
+    struct mbuf *m = frame(2);
+    m->flags = MBUF_ADMITTED;
+    assert_int_equal(netdev_transmit(&eth0.dev, m), 0);
+    assert_int_equal(eth0.dev.counters.tx_ring_full, 0);
+    eth0.room = 1;
+    eth0.dev.ops->poll(&eth0.dev, 1);
+    assert_true(netdev_tx_is_full(&eth0.dev)); /* still as many as there may be */
+    eth0.room = 1;
+    eth0.dev.ops->poll(&eth0.dev, 1);
+    assert_false(netdev_tx_is_full(&eth0.dev));
+    eth0.dev.tx_waiting_count -= others;
+}
+
 /* --- loopback --- */
 
 /* A datagram that nobody wants, so that it is freed and counted on its way up. */
@@ -390,6 +527,14 @@ static void test_loopback_is_bounded(void **state)
         assert_int_equal(netdev_transmit(&loopback_device, stray()), 0);
     assert_int_equal(netdev_transmit(&loopback_device, stray()), -ENOBUFS);
     assert_int_equal(loopback_device.counters.tx_ring_full, 1);
+    assert_true(netdev_tx_is_full(&loopback_device));
+    struct mbuf *admitted = stray();
+    admitted->flags = MBUF_ADMITTED;
+    assert_int_equal(netdev_transmit(&loopback_device, admitted), 0);
+    unsigned wakes = host_wakes(&loopback_device.tx_room);
+    netdev_poll_round(&loopback_device);
+    assert_false(netdev_tx_is_full(&loopback_device));
+    assert_int_equal(host_wakes(&loopback_device.tx_room), wakes + 1);
     assert_int_equal(netdev_down(&loopback_device), 0);
     assert_int_equal(mbuf_count(MBUF_DEV_QUEUE), 0);
     assert_int_equal(netdev_transmit(&loopback_device, stray()), -ENETDOWN);
@@ -406,6 +551,7 @@ int main(void)
         TEST(no_thread_no_device),
         TEST(first_round_turns_the_interrupt_on),
         TEST(schedule),
+        TEST(interrupt),
         TEST(more_than_a_budget),
         TEST(whole_budget_means_again),
         TEST(no_lost_wakeup),
@@ -420,6 +566,10 @@ int main(void)
         TEST(mtu),
         TEST(deferred_frames_keep_order),
         TEST(deferral_is_bounded),
+        TEST(sender_waits_for_room),
+        TEST(wait_for_room_ends),
+        TEST(dead_device_ends_the_wait),
+        TEST(admitted_frames_are_taken),
         TEST(loopback_passes_through_the_poll_thread),
         TEST(loopback_loses_no_wakeup),
         TEST(loopback_is_bounded),

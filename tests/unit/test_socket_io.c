@@ -105,6 +105,113 @@ static void test_sender_is_told_of_a_full_device(void **state)
     assert_int_equal(counter(NET_udp_sent), 1);
 }
 
+/* As if the queue in front of the device were full: only its number of frames counts. */
+static void device_fill(void) { netdev_tx_set_full(&eth.dev, true); }
+
+static int device_gets_room(struct waitq *queue, uint64_t deadline)
+{
+    assert_ptr_equal(queue, &eth.dev.tx_room);
+    (void)deadline;
+    assert_int_equal(eth.frame_count, 0);
+    netdev_tx_set_full(&eth.dev, false);
+    return 0;
+}
+
+static void test_blocking_send_waits_for_room(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    device_fill();
+    host_sleep_hook = device_gets_room;
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), 1);
+    assert_int_equal(host_sleeps(), 1);
+    assert_int_equal(eth.frame_count, 1);
+    assert_true(eth.frames[0].flags & MBUF_ADMITTED);
+}
+
+static ssize_t write_with(struct socket *socket, uint32_t flags)
+{
+    struct uio uio = host_uio("x", 1);
+    file_of(socket)->flags |= flags;
+    return file_of(socket)->ops->write(file_of(socket), &uio);
+}
+
+static void test_nonblocking_send_never_waits(void **state)
+{
+    (void)state;
+    struct sockaddr_in to = name_of(PEER_ADDRESS, 9);
+    struct uio uio = host_uio("x", 1);
+    struct socket *socket = udp_socket();
+    assert_int_equal(connect_to(socket, PEER_ADDRESS, 9), 0);
+    device_fill();
+    assert_int_equal(
+        socket_sendto(socket, &uio, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)), -EAGAIN);
+    assert_int_equal(write_with(socket, O_NONBLOCK), -EAGAIN);
+    assert_int_equal(host_sleeps(), 0);
+    netdev_tx_set_full(&eth.dev, false);
+    assert_int_equal(write_with(socket, 0), 1);
+    assert_false(eth.frames[0].flags & MBUF_ADMITTED); /* it may be refused like any other's */
+}
+
+static void test_send_timeout(void **state)
+{
+    (void)state;
+    struct timeval time = {.tv_sec = 2, .tv_usec = 500000};
+    struct socket *socket = udp_socket();
+    assert_int_equal(socket_setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time)), 0);
+    device_fill();
+    uint64_t before = clock_ns();
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), -EAGAIN);
+    assert_int_equal(clock_ns() - before, 2500 * NS_PER_MS);
+    assert_int_equal(eth.frame_count, 0);
+    netdev_tx_set_full(&eth.dev, false);
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), 1);
+}
+
+static int sleeper_is_killed(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue, (void)deadline;
+    return -EINTR;
+}
+
+static int link_goes_down(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue, (void)deadline;
+    netdev_set_link(&eth.dev, false);
+    return 0;
+}
+
+static void test_wait_for_room_ends_with_the_reason(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    device_fill();
+    host_sleep_hook = sleeper_is_killed;
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), -EINTR);
+    host_sleep_hook = link_goes_down;
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), -ENETDOWN);
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), -ENETDOWN); /* and at once */
+    assert_int_equal(host_sleeps(), 2);
+    assert_int_equal(eth.frame_count, 0);
+}
+
+/* What waits in ARP goes on when an answer comes, in a thread that cannot wait. */
+static void test_datagram_that_waits_for_arp_is_not_admitted(void **state)
+{
+    (void)state;
+    static const uint8_t mac[] = {2, 0, 0, 0, 0, 9};
+    const be32_t unknown = BE32(0x0a000209);
+    struct socket *socket = udp_socket();
+    assert_int_equal(send_to(socket, "x", 1, unknown, 9), 1);
+    fakenet_clear(&eth); /* the request */
+    struct frame reply = {.length = 0};
+    frame_ether(&reply, eth.dev.mac, mac, ETHER_TYPE_ARP);
+    frame_arp(&reply, ARP_REPLY, mac, unknown, eth.dev.mac, OWN_ADDRESS);
+    fakenet_receive(&eth, reply.bytes, reply.length);
+    assert_int_equal(eth.frame_count, 1);
+    assert_false(eth.frames[0].flags & MBUF_ADMITTED);
+}
+
 static void test_sender_is_told_of_an_empty_pool(void **state)
 {
     (void)state;
@@ -416,6 +523,11 @@ int main(void)
         FIXTURE_TEST(test_broadcast_needs_permission),
         FIXTURE_TEST(test_oversize_is_refused),
         FIXTURE_TEST(test_sender_is_told_of_a_full_device),
+        FIXTURE_TEST(test_blocking_send_waits_for_room),
+        FIXTURE_TEST(test_nonblocking_send_never_waits),
+        FIXTURE_TEST(test_send_timeout),
+        FIXTURE_TEST(test_wait_for_room_ends_with_the_reason),
+        FIXTURE_TEST(test_datagram_that_waits_for_arp_is_not_admitted),
         FIXTURE_TEST(test_sender_is_told_of_an_empty_pool),
         FIXTURE_TEST(test_bad_buffer_sends_nothing),
         FIXTURE_TEST(test_receive_tells_the_source),

@@ -136,21 +136,32 @@ void test_kill_blocked(const struct test *test)
                 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
-/* Everything that takes mbufs and pages and must give them back: datagrams left unread in a closed
- * socket, failed sends, processes that end or are killed with open sockets. */
+static void send_to_self(int fd, long port, const void *data, size_t size)
+{
+    struct sockaddr_in self = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    self.sin_port = htons(port);
+    ssize_t n = sendto(fd, data, size, 0, (struct sockaddr *)&self, sizeof(self));
+    expect("bytes sent", size, n);
+}
+
+/* Everything that takes mbufs and pages and must give them back: datagrams left unread in a closed socket, failed
+ * sends, processes that are killed with open sockets. Loopback keeps the order: when the second socket has its
+ * datagram, the first has all of its own. */
 static void make_waste(void)
 {
     static uint8_t data[DATAGRAM_MAX + 1];
     struct sockaddr_in peer = peer_at(9);
-    struct sockaddr_in self = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    long port;
+    long port, fence_port;
     for (int round = 0; round < 8; round++) {
-        int fd = udp_open(&port);
-        self.sin_port = htons(port);
+        int fd = udp_open(&port), fence = udp_open(&fence_port);
         for (int i = 0; i < 4; i++)
-            sendto(fd, data, 100 * i, 0, (struct sockaddr *)&self, sizeof(self));
-        sendto(fd, data, sizeof(data), 0, (struct sockaddr *)&peer, sizeof(peer));
+            send_to_self(fence, port, data, 100 * i);
+        send_to_self(fence, fence_port, data, 1);
+        udp_receive(fence, data, sizeof(data), NULL);
+        expect("sendto() of too much", -1,
+               sendto(fd, data, sizeof(data), 0, (struct sockaddr *)&peer, sizeof(peer)));
         close(fd);
+        close(fence);
     }
     pid_t child = fork_clean(-1, -1);
     if (child == 0) {
@@ -165,16 +176,28 @@ static void make_waste(void)
     waitpid(child, NULL, 0);
 }
 
-/* What was sent last may still be on its way through a ring: resources are compared until they
- * agree, or for two seconds. */
-static void settle(const struct resources *before, struct resources *after)
+#define SAMPLES_AT_REST 4
+#define SAMPLES_MAX     100
+
+static int same(const struct resources *a, const struct resources *b)
+{
+    return a->mbufs_total == b->mbufs_total && a->mbufs_held == b->mbufs_held &&
+           a->pages_free == b->pages_free;
+}
+
+/* Counts when nothing moves: what was sent last may still be in some thread's hands, so the same must be found
+ * several times in a row, 20 ms apart. */
+static void count_at_rest(struct resources *rest)
 {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
-    for (int i = 0; i < 100; i++) {
-        count_resources(after);
-        if (after->mbufs_held == before->mbufs_held && after->pages_free == before->pages_free)
-            return;
+    int equal = 0;
+    count_resources(rest);
+    for (int i = 0; i < SAMPLES_MAX && equal < SAMPLES_AT_REST; i++) {
+        struct resources next;
         nanosleep(&pause, NULL);
+        count_resources(&next);
+        equal = same(&next, rest) ? equal + 1 : 0;
+        *rest = next;
     }
 }
 
@@ -184,11 +207,11 @@ void test_no_leak(const struct test *test)
     (void)test;
     session_begin("%s", "");
     make_waste(); /* once before counting: what is allocated once and kept is no leak */
-    count_resources(&before);
+    count_at_rest(&before);
     chains_run();
     for (int i = 0; i < 4; i++)
         make_waste();
-    settle(&before, &after);
+    count_at_rest(&after);
     expect("mbufs in all", before.mbufs_total, after.mbufs_total);
     session_end("mbufs=%ld pages=%ld", after.mbufs_held - before.mbufs_held,
                 before.pages_free - after.pages_free);

@@ -1,0 +1,260 @@
+"""Lab 6, UDP and sockets: the cases that students have too. What a datagram must look like is in RFC 768 and
+RFC 1122, 4.1; each case talks to the guest's sockets through the agent, and looks at the wire."""
+
+import secrets
+
+from casebook import case
+from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, Failure, digest, pattern, udp_to, wire)
+
+TITLE = "Lab 6: UDP and sockets"
+FILES = ["kernel/net/udp.c", "kernel/net/socket_table.c", "kernel/net/socket_io.c"]
+EAGAIN, EFAULT, EMSGSIZE, EADDRINUSE, ECONNREFUSED = -11, -14, -90, -98, -111
+
+
+def to_guest(payload, port, source_port=1234, source=PEER, **fields):
+    ethernet = fields.pop("ethernet", GUEST_MAC)
+    return wire.udp_frame(PEER_ETH, ethernet, source, fields.pop("destination", GUEST), source_port, port, payload,
+                          **fields)
+
+
+def port_number():
+    return 5000 + secrets.randbelow(20000)
+
+
+def bound(s, slot=1, flags="n"):
+    """A socket with a random port."""
+    port = port_number()
+    s.good(f"open {slot} {port} {flags}")
+    return port
+
+
+def take(s, slot, payload, source_port=None, cause=None, source=PEER):
+    """The next datagram of a socket must be this one."""
+    words = s.ask(f"take {slot}")
+    s.same(f"recvfrom() on socket {slot}: length", len(payload), int(words[0]), cause=cause)
+    s.same("its data (digest)", digest(payload), words[3], cause=cause)
+    s.same("its sender", wire.ip_text(source), words[1])
+    if source_port is not None:
+        s.same("its sender's port", source_port, int(words[2]), cause="ports are big-endian on the wire")
+
+
+def nothing(s, slot, cause=None):
+    s.same(f"recvfrom() on socket {slot} with nothing to read (EAGAIN)", EAGAIN, int(s.ask(f"take {slot}")[0]),
+           cause=cause)
+
+
+@case(0, "boots, and the console works")
+def boot(s):
+    s.rounds(3)
+
+
+@case(6, "a datagram goes out right, and once")
+def send(s):
+    port, seed = s.peer.open(lambda _: None), secrets.token_hex(4)
+    own = bound(s)
+    since = s.here()
+    s.good(f"send 1 10.0.2.100 {port} 40 {seed}", 40)
+    frame = s.wait(f"a datagram to port {port}", udp_to(port), since)
+    s.fields("the datagram", frame, {
+        "eth.destination": PEER_ETH, "udp.packet.source": GUEST, "udp.packet.destination": PEER,
+        "udp.source_port": own, "udp.payload": pattern(seed.encode(), 40)}, since,
+        causes={"udp.source_port": "ports are big-endian on the wire, and in be16_t"})
+    s.same("datagrams sent", 1, sum(map(udp_to(port), s.link.from_guest(since))))
+
+
+@case(5, "datagrams of every size, and none that is too long")
+def send_sizes(s):
+    port = s.peer.open(lambda _: None)
+    bound(s)
+    for size in (0, 1, 2, 3, 511, 1471, 1472):
+        seed, since = secrets.token_hex(4), s.here()
+        s.good(f"send 1 10.0.2.100 {port} {size} {seed}", size)
+        frame = s.wait(f"a datagram of {size} bytes", udp_to(port), since)
+        s.fields("the datagram", frame, {"udp.payload": pattern(seed.encode(), size)}, since)
+    s.good(f"send 1 10.0.2.100 {port} 1473 x", EMSGSIZE)
+
+
+@case(7, "a datagram reaches its socket, with its sender's name")
+def receive(s):
+    port = bound(s)
+    for size in (5, 0, 1, 1472):
+        payload, source_port = secrets.token_bytes(size), port_number()
+        s.send(to_guest(payload, port, source_port))
+        s.ping()
+        take(s, 1, payload, source_port)
+    nothing(s, 1)
+
+
+@case(5, "what Ethernet adds to a short datagram, or UDP's length leaves out, is not data")
+def trimming(s):
+    port, payload = bound(s), secrets.token_bytes(7)
+    frame = to_guest(payload, port)
+    s.send(frame + b"\xee" * (60 - len(frame)), "a datagram of 7 bytes in a padded frame")
+    segment = wire.udp(PEER, GUEST, 1234, port, b"ab") + b"zz"
+    s.send(wire.ethernet(GUEST_MAC, PEER_ETH, wire.ETH_IP, wire.ipv4(PEER, GUEST, 17, segment)),
+           "UDP length 10 in an IP payload of 12")
+    s.ping()
+    cause = "the UDP length, not that of the frame or of the IP payload, says how long a datagram is"
+    take(s, 1, payload, cause=cause)
+    take(s, 1, b"ab", cause=cause)
+
+
+@case(6, "a wrong checksum is dropped and counted, a missing one accepted")
+def checksum(s):
+    port = bound(s)
+    before = s.counters("udp.bad_checksum")
+    flipped = bytearray(to_guest(b"some bytes more", port))
+    flipped[-2] ^= 0x40
+    s.send(to_guest(b"wrong", port, check=0x1111), "a datagram with checksum 0x1111")
+    s.send(flipped, "a datagram with one bit changed in its data")
+    wrong_address = bytearray(wire.udp(STRANGER, GUEST, 1234, port, b"pseudo"))
+    s.send(wire.ethernet(GUEST_MAC, PEER_ETH, wire.ETH_IP, wire.ipv4(PEER, GUEST, 17, bytes(wrong_address))),
+           "a datagram whose checksum was made for another source address")
+    s.send(to_guest(b"none", port, check=0), "a datagram without a checksum")
+    s.send(to_guest(b"good", port))
+    s.ping()
+    take(s, 1, b"none", cause="0 means that the sender made no checksum; a datagram with a wrong one must go")
+    take(s, 1, b"good")
+    nothing(s, 1)
+    s.counted(before, "udp.bad_checksum", 3)
+
+
+@case(6, "impossible lengths are dropped and counted")
+def lengths(s):
+    port = bound(s)
+    before, held = s.counters("udp.bad_length"), s.mbufs_held()
+    for length in (0, 7, 13, 1000, 65535):
+        s.send(to_guest(b"four", port, length=length, check=0), f"UDP length {length} in an IP payload of 12")
+    whole = wire.udp(PEER, GUEST, 1234, port, b"")
+    for length in (0, 1, 7):
+        s.send(wire.ethernet(GUEST_MAC, PEER_ETH, wire.ETH_IP, wire.ipv4(PEER, GUEST, 17, whole[:length])),
+               f"an IP payload of {length} bytes")
+    s.ping()
+    nothing(s, 1, cause="a length from the wire is trusted before it is compared with what is there")
+    s.counted(before, "udp.bad_length", 8)
+    s.no_leak("wrong lengths", held)
+
+
+@case(5, "a closed port is answered by port unreachable, quoting the datagram")
+def closed_port(s):
+    port, payload = port_number(), secrets.token_bytes(8)
+    before = s.counters("udp.no_port")
+    sent = to_guest(payload, port)
+    since = s.here()
+    s.send(sent)
+    frame = s.wait("port unreachable", lambda f: bool((m := wire.parse_icmp(f)) and m.kind == 3), since,
+                   cause="a datagram for which there is no socket goes to icmp_send_error()")
+    s.fields("the error", frame, {"icmp.code": 3, "icmp.packet.destination": PEER}, since)
+    quoted = wire.parse_icmp(frame).payload
+    s.same("the quoted datagram", sent[14:14 + len(quoted)], quoted)
+    s.counted(before, "udp.no_port")
+
+
+@case(6, "datagrams go to the socket with their port, and to no other")
+def ports(s):
+    first = bound(s)
+    second, third = first ^ 0x0100, first ^ 0x4000
+    s.good(f"open 2 {second} n")
+    s.good(f"open 3 {third} n")
+    s.good(f"open 4 {first} n", EADDRINUSE, cause="bind() does not look for another socket on the port")
+    payloads = [secrets.token_bytes(6) for _ in range(6)]
+    for payload, port in zip(payloads, (first, second, third) * 2):
+        s.send(to_guest(payload, port))
+    s.ping()
+    for payload, slot in zip(payloads, (1, 2, 3) * 2):
+        take(s, slot, payload, cause="ports have 16 bits, and sockets of one bucket differ in them")
+    for slot in (1, 2, 3):
+        nothing(s, slot)
+
+
+@case(6, "the queue is bounded, keeps the oldest, and counts the rest")
+def queue(s):
+    port = bound(s)
+    before, held = s.counters("socket.queue_full"), s.mbufs_held()
+    payloads = [n.to_bytes(2, "big") + secrets.token_bytes(10) for n in range(80)]
+    s.step(f"send: {len(payloads)} datagrams to a socket that nobody reads")
+    for payload in payloads:
+        s.link.send(to_guest(payload, port))
+    s.ping()
+    s.same("datagrams held by sockets", held["mbuf.socket"] + 64, s.counters("mbuf.socket")["mbuf.socket"],
+           cause="the default capacity is 64 datagrams (SOCKET_CAPACITY_DEFAULT)")
+    s.counted(before, "socket.queue_full", len(payloads) - 64)
+    for payload in payloads[:3]:
+        take(s, 1, payload, cause="a full queue drops the newcomer, and datagrams are read in order")
+    extra = secrets.token_bytes(5)
+    s.send(to_guest(extra, port))
+    s.ping()
+    for payload in payloads[3:64] + [extra]:
+        take(s, 1, payload, cause="what was read makes room again")
+    s.no_leak("the queue was emptied", held)
+
+
+@case(7, "a reader that waits is woken, each time")
+def wake(s):
+    port = port_number()
+    s.good(f"open 1 {port}")
+    for round_number in range(3):
+        nonce = s.command("recv 1 8")
+        s.report(nonce)
+        for count in range(1, 9):
+            payload = secrets.token_bytes(9)
+            s.send(to_guest(payload, port))
+            words = next(w for w in s.report(nonce, count + 1, what="what the reader received",
+                                             cause="the reader sleeps on: it is not woken, or the wake-up came "
+                                                   "between its look and its sleep")[count:])
+            s.same("what it read (digest)", digest(payload), words[3])
+
+
+@case(5, "a full datagram is cut to the reader's room, and the rest is gone")
+def cut(s):
+    port = port_number()
+    s.good(f"open 1 {port}")
+    first, second = secrets.token_bytes(40), secrets.token_bytes(12)
+    s.send(to_guest(first, port))
+    s.send(to_guest(second, port))
+    nonce = s.command("recv 1 2 10")
+    words = s.report(nonce, 3)
+    got = sorted(words, key=len)[1:]
+    s.same("bytes read of 40 with room for 10", "10", got[0][0])
+    s.same("those bytes", first[:10].hex(), got[0][4])
+    s.same("the next read begins with the next datagram", second[:10].hex(), got[1][4],
+           cause="what a reader has no room for is discarded with its datagram")
+
+
+@case(5, "closing a socket frees its queue and its port")
+def close(s):
+    held = s.mbufs_held()
+    for _ in range(3):
+        port = bound(s)
+        for _ in range(10):
+            s.link.send(to_guest(b"unread", port))
+        s.ping()
+        s.good("close 1")
+        since = s.here()
+        s.send(to_guest(b"late", port))
+        s.wait("port unreachable", lambda f: bool((m := wire.parse_icmp(f)) and m.code == 3), since)
+        s.good(f"open 1 {port}")
+        s.good("close 1")
+    s.no_leak("sockets were closed with datagrams unread", held)
+
+
+@case(5, "a connected socket hears its peer alone, and of its errors")
+def connected(s):
+    port, theirs = bound(s), s.peer.open(lambda _: None)
+    s.good(f"connect 1 10.0.2.100 {theirs}")
+    s.send(to_guest(b"wrong port", port, source_port=theirs ^ 1))
+    s.send(to_guest(b"wrong host", port, source_port=theirs, source=wire.ip("10.0.2.101")))
+    s.send(to_guest(b"right", port, source_port=theirs))
+    s.ping()
+    take(s, 1, b"right", cause="of a connected socket both the peer's address and its port must match")
+    nothing(s, 1)
+    s.peer.close(theirs)
+    since = s.here()
+    s.good("send 1 - 0 12 seed", 12)
+    s.wait("the datagram", udp_to(theirs), since)
+    s.ping()
+    s.same("the next receive (ECONNREFUSED)", ECONNREFUSED, int(s.ask("take 1")[0]))
+    nothing(s, 1, cause="an error is told once")
+
+
+__all__ = ["bound", "take", "nothing", "to_guest", "port_number", "Failure"]

@@ -1,0 +1,117 @@
+"""Lab 6: the cases that only the grader has."""
+
+import secrets
+
+from cases import EFAULT, bound, nothing, port_number, take, to_guest
+from casebook import case
+from session import GUEST, PEER, digest, udp_to, wire
+
+
+@case(4, "a sum of zero is sent as all ones", nic=",csum=off")
+def zero_sum(s):
+    """The payload is chosen so that the checksum comes out as 0, which would say "none"."""
+    theirs = s.peer.open(lambda _: None)
+    own = bound(s)
+    for _ in range(3):
+        seed = secrets.token_hex(4)
+        data = bytes((seed.encode()[i % 8] + i) & 255 for i in range(34))
+        # The source port is ours to choose: the one that makes the sum 0.
+        blank = wire.udp(GUEST, PEER, 0, theirs, data, check=0)
+        own = wire.udp_checksum(GUEST, PEER, blank)
+        if own in (0, 0xFFFF) or own < 1024:
+            continue
+        s.good(f"open 2 {own} n")
+        since = s.here()
+        s.good(f"send 2 10.0.2.100 {theirs} 34 {seed}", 34)
+        frame = s.wait("the datagram", udp_to(theirs), since)
+        s.same("its checksum field", b"\xff\xff", frame[40:42], cause="0 would say \"no checksum\" (RFC 768)",
+               frame=s.index_of(frame, since))
+        s.good("close 2")
+
+
+@case(5, "a broadcast reaches every socket that shares the port")
+def broadcast(s):
+    port = bound(s, 1, "nr")
+    s.good(f"open 2 {port} nr")
+    held = s.mbufs_held()
+    for destination in (wire.BROADCAST_IP, wire.ip("10.0.2.255")):
+        payload = secrets.token_bytes(20)
+        s.send(to_guest(payload, port, destination=destination, ethernet=wire.BROADCAST_MAC))
+        s.ping()
+        take(s, 1, payload, cause="each matching socket gets a copy of its own")
+        take(s, 2, payload, cause="each matching socket gets a copy of its own")
+    payload = secrets.token_bytes(20)
+    s.send(to_guest(payload, port))
+    s.ping()
+    got = [int(s.ask(f"take {slot}")[0]) for slot in (1, 2)]
+    s.same("sockets that got a unicast datagram", 1, sum(1 for n in got if n == 20))
+    s.no_leak("broadcasts", held)
+
+
+@case(4, "the socket that says most about its addresses wins")
+def best_match(s):
+    port, theirs = bound(s, 1, "nr"), 4321
+    for slot in (2, 3):
+        s.good(f"open {slot} {port} nr")
+    s.good(f"connect 2 10.0.2.100 {theirs}")
+    payload = secrets.token_bytes(11)
+    s.send(to_guest(payload, port, source_port=theirs))
+    s.ping()
+    take(s, 2, payload, theirs, cause="the connected socket is the better match, wherever it is in the list")
+    for slot in (1, 3):
+        nothing(s, slot)
+
+
+@case(4, "a reader's bad pointer is an error, and loses nothing but its datagram")
+def bad_pointer(s):
+    port = bound(s)
+    held = s.mbufs_held()
+    for _ in range(5):
+        s.send(to_guest(b"a datagram for nobody", port))
+        s.ping()
+        s.good("bad 1", EFAULT)
+        s.good("badsend 1 10.0.2.100 9", EFAULT)
+    payload = secrets.token_bytes(30)
+    s.send(to_guest(payload, port))
+    s.ping()
+    take(s, 1, payload)
+    s.no_leak("EFAULT", held, cause="the path on which uio_put() or uio_get() fails does not free the mbuf")
+
+
+@case(5, "four readers of one socket get each datagram once", smp=3)
+def readers(s):
+    port, payloads = port_number(), {secrets.token_bytes(16) for _ in range(60)}
+    s.good(f"open 1 {port}")
+    nonces = [s.command("recv 1 15") for _ in range(4)]
+    for nonce in nonces:
+        s.report(nonce)
+    for payload in payloads:
+        s.link.send(to_guest(payload, port))
+        s.ping()
+    wanted = {digest(payload) for payload in payloads}
+
+    def got():
+        return [words[3] for nonce in nonces for words in s.reports.get(nonce, []) if len(words) > 3]
+    for _ in range(60):
+        if len(got()) >= len(payloads):
+            break
+        s.round()
+    s.same("datagrams read by the four together", len(payloads), len(got()),
+           cause="a wake-up is lost when several readers wait, or a queue is changed without its lock")
+    s.same("each once", wanted, set(got()))
+
+
+@case(4, "a flood in pieces, wrong and right, leaves no mbuf behind", smp=2)
+def flood(s):
+    port = bound(s)
+    held = s.mbufs_held()
+    s.step("send: 1500 datagrams, of which most are wrong, to no socket, or find the queue full")
+    for n in range(1500):
+        s.link.send(to_guest(n.to_bytes(2, "big") * 3, (port, port, 9)[n % 3], check=(None, 0x1234, None)[n % 3]))
+        if n % 100 == 99:
+            s.ping()
+    s.good("poll 1 0", 1)
+    for _ in range(64):
+        s.ask("take 1")
+    nothing(s, 1)
+    s.no_leak("the flood", held)

@@ -1,0 +1,21 @@
+# Labs: handouts and grading. labs/README.md says how.
+
+TREE ?= .
+JOBS ?= 2
+lab-tool = PYTHONPATH=labs/tools $(PYTHON) labs/tools/$1.py
+
+grade: ## grade a lab: LAB=n [TREE=submission] [CASES="name ..."]
+	@$(call lab-tool,grade) $(LAB) --tree $(TREE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(CASES),--cases $(CASES))
+
+ifneq ($(wildcard labs/tools/handout.py),)
+handout: ## make the tree that students of a lab get: LAB=n DIR=path
+	@$(call lab-tool,handout) $(LAB) $(DIR)
+
+grade-all: ## grade a class: LAB=n DIR=submissions [OUT=results] [SSHLOGINFILE=file]
+	@$(call lab-tool,grade_all) $(LAB) $(DIR) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(SSHLOGINFILE),--sshloginfile $(SSHLOGINFILE))
+
+mutants: ## seed bugs into the reference, and see that the graders find each: [LAB=n] [TENTH=k]
+	@$(call lab-tool,mutants) $(if $(LAB),--lab $(LAB)) $(if $(TENTH),--tenth $(TENTH)) --jobs $(JOBS) $(NAMES)
+endif
+
+.PHONY: grade handout grade-all mutants

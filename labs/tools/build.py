@@ -1,0 +1,145 @@
+"""Building what was handed in: a fresh copy of the reference tree, with only the lab's own files taken from the
+submission, built by the reference Makefile under limits of time, memory and file size.
+
+The submission's other files are not looked at except to name those that differ. Its Makefile and scripts are
+never run, and what it hands in is compiled, nothing else.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import handout
+import sources
+
+FILE_MAX = 1 << 20            # bytes of one file of a submission
+BUILD_SECONDS = 300           # wall; CPU: BUILD_CPU
+BUILD_CPU = 120
+MIB = 1 << 20
+BUILT_FROM = ("kernel/", "user/", "mkfs/", "Makefile", "tests/bench/", "labs/labs.mk")
+FORBIDDEN = re.compile(r'#\s*include(_next)?\s*["<](/|[^">\n]*\.\.)|\.incbin|#\s*embed|\b__has_include|\.include\b')
+
+
+class BuildError(Exception):
+    """What the student is told: the compiler's words, or which file is not acceptable."""
+
+
+def limits(cpu, memory, file):
+    """For preexec_fn: the child may use so many seconds, bytes of address space, and bytes in one file."""
+    def apply():
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file, file))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return apply
+
+
+def clean_environment():
+    """No variable of the grader's reaches the build: flags, credentials, whatever there is."""
+    kept = {name: os.environ[name] for name in ("PATH", "TOOLPREFIX", "QEMU") if name in os.environ}
+    return {**kept, "LC_ALL": "C", "HOME": "/nonexistent"}
+
+
+def limited(command, cwd, wall=BUILD_SECONDS, cpu=BUILD_CPU, memory=2048 * MIB, file=64 * MIB, **options):
+    """Runs a command under limits; its exit code and output. At the end its whole process group is ended."""
+    process = subprocess.Popen(command, cwd=cwd, stdin=options.pop("stdin", subprocess.DEVNULL),
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment(),
+                               preexec_fn=limits(cpu, memory, file))
+    try:
+        output = process.communicate(timeout=wall)[0]
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        output, code = b"took longer than %d s\n" % wall, -signal.SIGKILL
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return code, output[-20000:].decode("utf-8", "replace")
+
+
+def reference(top, place):
+    """A copy of the grader's own tree with the agent among its programs, built. Kept for the next time; only
+    what has changed is built again. Returns its folder."""
+    place.mkdir(parents=True, exist_ok=True)
+    with open(place.parent / (place.name + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = {file: top / file for file in handout.files(top) if file.startswith(BUILT_FROM)}
+        wanted["user/labagent.c"] = top / "labs/tools/agent.c"
+        for file in sources.tree_files(place):
+            if file not in wanted:
+                (place / file).unlink()
+        for file, source in wanted.items():
+            target, content = place / file, source.read_bytes()
+            if not target.exists() or target.read_bytes() != content:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        code, output = limited(["make", "-s", "-j2", "all"], place, memory=4096 * MIB)
+        if code != 0:
+            raise SystemExit(f"the grader's own tree does not build:\n{output}")
+        image = place / "build/stamp"
+        image.write_text("built\n")
+    return place
+
+
+def submitted_text(tree, file):
+    """One file of a submission, or None if it has none. It must be a plain file inside the tree."""
+    path = tree / file
+    if not os.path.lexists(path):
+        return None
+    real = Path(os.path.realpath(path))
+    if path.is_symlink() or not path.is_file() or Path(os.path.realpath(tree)) not in real.parents:
+        raise BuildError(f"{file} is not a plain file inside the submission")
+    if path.stat().st_size > FILE_MAX:
+        raise BuildError(f"{file} has more than {FILE_MAX} bytes")
+    text = path.read_text(errors="replace")
+    found = FORBIDDEN.search(text)
+    if found:
+        raise BuildError(f"{file} may not contain {found.group()!r}: it must be complete in itself")
+    return text
+
+
+def others_changed(top, tree, allowed):
+    """Files that the submission changes, adds or lacks, though the lab does not allow it."""
+    if Path(tree).resolve() == Path(top).resolve():
+        return []
+    reference_files = {file for file in handout.files(top) if not file.startswith("labs/")}
+    changed = []
+    for file in sorted(reference_files - set(allowed)):
+        path = tree / file
+        if file.startswith(("kernel/", "user/", "Makefile", "mkfs/")) and (
+                path.is_symlink() or not path.is_file() or path.read_bytes() != (top / file).read_bytes()):
+            changed.append(file)
+    for file in sources.tree_files(tree):
+        if file.startswith(("kernel/", "user/")) and file not in reference_files:
+            changed.append(file)
+    return changed
+
+
+def take(base, tree, allowed, place):
+    """Makes `place` the reference with the submission's allowed files, and builds the kernel there."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for name in ("kernel", "tests", "labs", "Makefile"):
+        copy = shutil.copytree if (base / name).is_dir() else shutil.copy2
+        copy(base / name, place / name)
+    shutil.copytree(base / "build/kernel", place / "build/kernel")
+    shutil.copy2(base / "build/fs.img", place / "build/fs.img")
+    missing = []
+    for file in allowed:
+        text = submitted_text(tree, file)
+        if text is None:
+            missing.append(file)
+        elif text != (place / file).read_text():
+            (place / file).write_text(text)
+    if missing:
+        raise BuildError(f"the submission has no {', '.join(missing)}")
+    code, output = limited(["make", "-s", "build/kernel.elf"], place)
+    if code != 0:
+        raise BuildError(f"it does not build:\n{output}")
+    return place

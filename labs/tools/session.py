@@ -1,0 +1,302 @@
+"""What a graded case works with: one guest, a scripted peer on its wire, and words for what went wrong.
+
+A case sends frames, and says what must come back. Deadlines are rounds of the guest's life, not seconds: in a
+round the guest's agent is asked for a word on the console and gives it. A guest that has lived through ROUNDS of
+them without sending what it should has failed, however busy the machine is; the wall bounds are there for a guest
+that hangs. What the guest prints never counts for anything else.
+"""
+
+import resource
+import secrets
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from harness import wire  # noqa: E402
+from harness.demo import GATEWAY_IP, GATEWAY_MAC, PEER_IP, PEER_MAC  # noqa: E402
+from harness.host import Host  # noqa: E402
+from harness.judges import digest, pattern  # noqa: E402, F401
+from harness.qemu import GUEST_MACS, Guest  # noqa: E402
+
+GUEST, GUEST_MAC = wire.ip("10.0.2.15"), wire.mac(GUEST_MACS[0])
+PEER, PEER_ETH = wire.ip(PEER_IP), wire.mac(PEER_MAC)
+GATEWAY, GATEWAY_ETH = wire.ip(GATEWAY_IP), wire.mac(GATEWAY_MAC)
+STRANGER, STRANGER_ETH = wire.ip("10.0.2.77"), wire.mac("52:55:0a:00:02:4d")
+OTHER, OTHER_ETH = wire.ip("10.0.2.78"), wire.mac("52:55:0a:00:02:4e")
+ZERO = b"\0" * 4
+
+ROUNDS = 30
+ROUND_SECONDS = 0.03      # the least a round lasts
+BOOT_WALL, ROUND_WALL = 90, 30
+CASE_WALL = 240
+FRAMES_MAX, CONSOLE_MAX = 300_000, 4 << 20
+QEMU_MEMORY, QEMU_FILE, QEMU_CPU = 6 << 30, 256 << 20, 180
+
+
+class Failure(Exception):
+    """expected, got: texts. frame: the index of the frame in which the difference is; cause: a likely one."""
+
+    def __init__(self, what, expected, got, frame=None, cause=None):
+        super().__init__(f"{what}: expected {expected}, got {got}")
+        self.what, self.expected, self.got, self.frame, self.cause = what, expected, got, frame, cause
+
+
+def text_of(value):
+    if isinstance(value, bytes):
+        if len(value) == 6:
+            return wire.mac_text(value)
+        if len(value) == 4:
+            return f"{wire.ip_text(value)} ({value.hex()})"
+        return f"{len(value)} bytes {value[:32].hex()}"
+    return str(value)
+
+
+def is_announcement(frame):
+    packet = wire.parse_arp(frame)
+    return bool(packet and packet.sender_ip == packet.target_ip and packet.operation == wire.ARP_REQUEST)
+
+
+def arp_reply_to(ip):
+    return lambda f: bool((p := wire.parse_arp(f)) and p.operation == wire.ARP_REPLY and p.target_ip == ip)
+
+
+def arp_request_for(ip):
+    return lambda f: bool((p := wire.parse_arp(f)) and p.operation == wire.ARP_REQUEST and p.target_ip == ip
+                          and p.sender_ip != ip)
+
+
+def udp_to(port):
+    return lambda f: bool((d := wire.parse_udp(f)) and d.destination_port == port)
+
+
+class Session:
+    def __init__(self, evidence, card="virtio", smp=1, nic="", hosts=True):
+        self.steps = []
+        self.evidence = evidence
+        self.step(f"boot with {card} on {smp} hart{'s' * (smp > 1)}")
+        self.guest = Guest(evidence, run="labagent", smp=smp, deadline=CASE_WALL, cards=[card], nic=nic)
+        self._limit(self.guest.process.pid)
+        self.link, self.console = self.guest.links[0], self.guest.console
+        self._done = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+        self.reports = {}
+        self.overrun = None
+        if hosts:
+            self.peer = Host(self.link, PEER_IP, PEER_MAC)
+            self.gateway = Host(self.link, GATEWAY_IP, GATEWAY_MAC, forwards=True)
+            self.report_port = self.peer.open(self._reported)
+        self._boot()
+
+    def close(self):
+        self._done.set()
+        self.guest.close()
+
+    # --- life and limits ---
+
+    def _limit(self, pid):
+        resource.prlimit(pid, resource.RLIMIT_AS, (QEMU_MEMORY, QEMU_MEMORY))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (QEMU_FILE, QEMU_FILE))
+        resource.prlimit(pid, resource.RLIMIT_CPU, (QEMU_CPU, QEMU_CPU + 5))
+
+    def _watch(self):
+        """A guest that floods wire or console costs its own case, not the grader's memory."""
+        while not self._done.wait(0.2):
+            if len(self.link.frames) > FRAMES_MAX or len(self.console.text) > CONSOLE_MAX:
+                self.overrun = "a flood of frames" if len(self.link.frames) > FRAMES_MAX else "a flood of text"
+                self.guest.process.kill()
+                return
+
+    def _dead(self, what):
+        text = self.console.text
+        panic = next((line for line in text.splitlines() if "panic" in line), None)
+        if self.overrun:
+            raise Failure(what, "a guest that works", f"{self.overrun}, so it was ended")
+        if panic:
+            raise Failure(what, "a guest that works", f"the kernel stopped: {panic.strip()[:200]}",
+                          cause="the console in the evidence folder shows where")
+        if not self.guest.running():
+            raise Failure(what, "a guest that works", "the machine ended by itself")
+        raise Failure(what, "a guest that works", "silence on the console too: it hangs",
+                      cause="a lock that is not released, a loop without an end, or a thread that is never woken")
+
+    def _console(self, pattern, what, wall):
+        start = self.console.position
+        deadline = time.monotonic() + wall
+        while True:
+            try:
+                self.console.position = start
+                return self.console.expect(pattern, min(1.0, wall))
+            except AssertionError:
+                late = time.monotonic() > deadline
+                if late or self.overrun or not self.guest.running() or "panic" in self.console.text:
+                    self._dead(what)
+
+    def _boot(self):
+        self._console(r"^agent ready$", "boot", BOOT_WALL)
+        if hasattr(self, "peer"):
+            self.command(f"report {self.report_port}")
+            self.round()
+
+    def round(self):
+        """One round of the guest's life: a word there and back."""
+        started, word = time.monotonic(), secrets.token_hex(4)
+        self.console.send(f"sync {word}\n")
+        self._console(rf"^sync {word} ok$", "a word on the console", ROUND_WALL)
+        time.sleep(max(0, ROUND_SECONDS - (time.monotonic() - started)))
+
+    def rounds(self, count):
+        for _ in range(count):
+            self.round()
+
+    # --- the story of the case ---
+
+    def step(self, text):
+        self.steps.append(text)
+
+    def here(self):
+        return self.link.position()
+
+    def send(self, frame, text=None):
+        self.step(f"send: {text or wire.describe(bytes(frame))}")
+        self.link.send(bytes(frame))
+
+    def index_of(self, frame, since=0):
+        for index in range(since, len(self.link.frames)):
+            if self.link.frames[index].frame is frame:
+                return index
+        return None
+
+    # --- expectations ---
+
+    def wait(self, what, condition, since, rounds=ROUNDS, cause=None):
+        """The frame that fits; or a Failure, once the guest has lived through so many rounds without it."""
+        self.step(f"expect: {what}")
+        for _ in range(rounds):
+            found = self.link.wait_for(condition, since, timeout=ROUND_SECONDS)
+            if found is not None:
+                return found
+            self.round()
+        found = self.link.wait_for(condition, since, timeout=0.3)
+        if found is None:
+            sent = [wire.describe(f) for f in self.link.from_guest(since) if not is_announcement(f)]
+            raise Failure(what, "such a frame", f"none in {rounds} rounds; the guest sent "
+                          + ("; ".join(sent[:4]) if sent else "nothing"), frame=since, cause=cause)
+        return found
+
+    def fields(self, what, frame, expected, since=0, causes=()):
+        """expected: {field: value}, compared with those of the frame (parsed, see wire.py) in order."""
+        for field, value in expected.items():
+            got = value_of(frame, field)
+            if got != value:
+                raise Failure(f"{what}, field {field}", text_of(value), text_of(got),
+                              frame=self.index_of(frame, since), cause=dict(causes).get(field))
+
+    def same(self, what, expected, got, cause=None, frame=None):
+        if expected != got:
+            raise Failure(what, text_of(expected), text_of(got), frame=frame, cause=cause)
+
+    def ping(self, ip=PEER, mac=PEER_ETH, cause=None):
+        """An echo request, whose reply shows that all frames before it have been dealt with."""
+        since, mark = self.here(), secrets.token_bytes(4)
+        payload = secrets.token_bytes(24)
+        self.link.send(wire.icmp_frame(mac, GUEST_MAC, ip, GUEST, wire.ICMP_ECHO, 0, mark, payload))
+        frame = self.wait(f"an echo reply to {wire.ip_text(ip)}", lambda f: bool(
+            (m := wire.parse_icmp(f)) and m.kind == 0 and m.rest == mark), since, cause=cause)
+        self.same("the echo reply's data", payload, wire.parse_icmp(frame).payload)
+        return frame
+
+    def arp_fence(self):
+        """The same with an ARP request from an address used for nothing else: for labs without IP."""
+        since = self.here()
+        ip, mac = b"\x0a\0\2" + bytes([200 + secrets.randbelow(40)]), b"\x52\x55" + secrets.token_bytes(4)
+        self.link.send(wire.arp_frame(mac, wire.BROADCAST_MAC, wire.ARP_REQUEST, ip, GUEST))
+        return self.wait("a reply to the ARP request that closes the step", arp_reply_to(ip), since)
+
+    def answers(self, *frames, fence=None, text=None):
+        """Sends frames and a fence behind them; what the guest sent until it answered that."""
+        since = self.here()
+        for frame in frames:
+            self.send(frame, text)
+        close = (fence or self.ping)()
+        return [f for f in self.link.from_guest(since) if f is not close and f != close
+                and not is_announcement(f)]
+
+    def silence(self, what, *frames, fence=None, cause=None, text=None, allow=None):
+        since = self.here()
+        found = [f for f in self.answers(*frames, fence=fence, text=text) if not (allow and allow(f))]
+        self.step(f"expect: no answer ({what})")
+        if found:
+            raise Failure(what, "no answer", wire.describe(found[0]), frame=self.index_of(found[0], since),
+                          cause=cause)
+
+    # --- the agent ---
+
+    def _reported(self, datagram):
+        nonce, _, rest = datagram.payload.decode("ascii", "replace").partition(" ")
+        self.reports.setdefault(nonce, []).append(rest.split())
+
+    def command(self, text):
+        """Asks the agent for something; returns the nonce of its reports."""
+        nonce = secrets.token_hex(6)
+        if not text.startswith("report"):
+            self.step(f"in the guest: {text}")
+        self.console.send(f"{nonce} {text}\n")
+        return nonce
+
+    def report(self, nonce, count=1, what="the agent's report", rounds=ROUNDS, cause=None):
+        """The first `count` reports under a nonce: lists of words, each a datagram that came by the wire."""
+        for _ in range(rounds):
+            if len(self.reports.get(nonce, [])) >= count:
+                break
+            self.round()
+        got = self.reports.get(nonce, [])
+        if len(got) < count:
+            raise Failure(what, f"{count} by UDP", f"{len(got)} in {rounds} rounds", frame=self.here(),
+                          cause=cause or "udp_output() does not send, or what it sends does not arrive")
+        return got[:count]
+
+    def ask(self, text, **options):
+        return self.report(self.command(text), **options)[0]
+
+    def number(self, text, **options):
+        return int(self.ask(text, **options)[0])
+
+    def good(self, text, expected=0, cause=None):
+        self.same(f"the result of `{text}`", expected, self.number(text), cause=cause)
+
+    def counters(self, *names):
+        values = self.ask("counters " + " ".join(names), what="the kernel's counters")
+        return dict(zip(names, map(int, values)))
+
+    def counted(self, before, name, by=1, cause=None):
+        self.same(f"the counter {name} goes up by", by, self.counters(name)[name] - before[name],
+                  cause=cause or "the drop is not counted, or under another reason")
+
+    MBUFS = ("mbuf.stack", "mbuf.arp_wait", "mbuf.socket", "mbuf.dev_queue", "mbuf.reassembly")
+
+    def mbufs_held(self):
+        """How many mbufs are neither free nor in a ring; the report's own is one of them."""
+        return self.counters(*self.MBUFS)
+
+    def no_leak(self, what, before, cause=None):
+        after = self.mbufs_held()
+        for name in self.MBUFS:
+            self.same(f"{name} after {what}", before[name], after[name],
+                      cause=cause or "a path that drops a frame does not free its mbuf")
+
+
+PARSERS = {"arp": wire.parse_arp, "ip": wire.parse_ip, "udp": wire.parse_udp, "icmp": wire.parse_icmp}
+
+
+def value_of(frame, field):
+    """'arp.sender_ip', 'udp.payload', 'udp.packet.ttl', 'eth.destination'."""
+    kind, *path = field.split(".")
+    if kind == "eth":
+        return {"destination": frame[0:6], "source": frame[6:12], "type": frame[12:14].hex()}[path[0]]
+    value = PARSERS[kind](frame)
+    for name in path:
+        value = getattr(value, name) if value is not None else "not such a packet"
+    return value
