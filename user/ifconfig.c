@@ -1,7 +1,7 @@
 /* ifconfig [INTERFACE [SETTING]...]: shows interfaces, or changes one.
  *
  * Settings: ADDRESS/PREFIX, or ADDRESS and "netmask MASK"; up, down; mtu N; polled, interrupt (how
- * the device is served); promisc, -promisc. They take effect one after the other.
+ * the device is served); promisc, -promisc, allmulti, -allmulti. They take effect one after the other.
  */
 #include "lib/netconf.h"
 
@@ -31,9 +31,14 @@ static const struct {
     const char *word;
     int set, clear;
 } flag_words[] = {
-    {"up", IFF_UP, 0},           {"down", 0, IFF_UP},
-    {"polled", IFF_POLLED, 0},   {"interrupt", 0, IFF_POLLED},
-    {"promisc", IFF_PROMISC, 0}, {"-promisc", 0, IFF_PROMISC},
+    {"up", IFF_UP, 0},
+    {"down", 0, IFF_UP},
+    {"polled", IFF_POLLED, 0},
+    {"interrupt", 0, IFF_POLLED},
+    {"promisc", IFF_PROMISC, 0},
+    {"-promisc", 0, IFF_PROMISC},
+    {"allmulti", IFF_ALLMULTI, 0},
+    {"-allmulti", 0, IFF_ALLMULTI},
 };
 
 static void show_flags(int flags)

@@ -136,15 +136,15 @@ static bool first_ethernet(char *name)
     return false;
 }
 
-/* The mask after the address, whose setting brings a default mask; up last, so that the right
- * address is announced. */
+/* Up first, since a new address is probed on the wire before it is used; the mask after the address, whose setting
+ * brings a default mask. */
 static void configure(const struct setting *setting, const char *name)
 {
     const char *prefix = prefix_text(setting->address, setting->mask);
 
-    if (interface_set_address(name, SIOCSIFADDR, setting->address) ||
-        interface_set_address(name, SIOCSIFNETMASK, setting->mask) ||
-        interface_change_flags(name, IFF_UP, 0)) {
+    if (interface_change_flags(name, IFF_UP, 0) ||
+        interface_set_address(name, SIOCSIFADDR, setting->address) ||
+        interface_set_address(name, SIOCSIFNETMASK, setting->mask)) {
         warn("%s %s", name, prefix);
         return;
     }

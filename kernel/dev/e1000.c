@@ -185,6 +185,7 @@ static const struct netdev_ops e1000_ops = {
     .open = e1000_open,
     .stop = e1000_stop,
     .transmit = e1000_transmit,
+    .flush = e1000_flush,
     .poll = e1000_poll,
     .irq_on = e1000_irq_on,
     .irq_off = e1000_irq_off,

@@ -22,14 +22,16 @@
 #include "proc/clock.h"
 
 #define RING_SIZE         256u
+#define CONTROL_RING_SIZE 4u
 #define MTU_DEFAULT       1500u
 #define MTU_MIN           68u /* RFC 791, 3.2 */
 #define MTU_MAX           (MBUF_DATA_SIZE - ETHERNET_HEADER)
 #define RECOVERY_INTERVAL NS_PER_SEC
 
+/* CTRL_RX comes on top where CTRL_VQ is: without that it must not be accepted (5.1.3.1). */
 #define FEATURES                                                                                   \
     (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC |           \
-     VIRTIO_NET_F_STATUS)
+     VIRTIO_NET_F_STATUS | VIRTIO_NET_F_CTRL_VQ)
 
 _Static_assert(sizeof(struct virtio_net) <= PAGE_SIZE, "a device's record is one page");
 
@@ -59,6 +61,7 @@ static int device_halt(struct virtio_net *net)
         mbuf_free(m);
     while ((m = virtq_reclaim(net->tx)))
         mbuf_free(m);
+    virtio_net_control_empty(net);
     return 0;
 }
 
@@ -79,6 +82,8 @@ static int device_set_up(struct virtio_net *net)
     int error = virtq_start(net->rx);
     if (!error)
         error = virtq_start(net->tx);
+    if (!error && net->control)
+        error = virtq_start(net->control);
     if (!error)
         error = virtio_net_rx_fill(net);
     return error;
@@ -100,6 +105,11 @@ static int device_start(struct virtio_net *net)
     virtio_driver_ok(net->device);
     virtio_net_rx_kick(net);
     running_set(net, true);
+    error = virtio_net_receive_mode_apply(net);
+    if (error) {
+        device_halt(net);
+        return error;
+    }
     netdev_set_link(&net->dev, link_read(net));
     return 0;
 }
@@ -163,9 +173,11 @@ static const struct netdev_ops virtio_net_ops = {
     .open = virtio_net_open,
     .stop = virtio_net_stop,
     .transmit = virtio_net_transmit,
+    .flush = virtio_net_flush,
     .poll = virtio_net_poll,
     .irq_on = virtio_net_irq_on,
     .irq_off = virtio_net_irq_off,
+    .set_receive_mode = virtio_net_set_receive_mode,
 };
 
 /* --- probing --- */
@@ -215,6 +227,12 @@ static int queues_create(struct virtio_net *net)
 {
     net->rx = virtq_create(net->device, VIRTIO_NET_RECEIVE_QUEUE, RING_SIZE);
     net->tx = virtq_create(net->device, VIRTIO_NET_TRANSMIT_QUEUE, RING_SIZE);
+    if (net->device->features & VIRTIO_NET_F_CTRL_VQ) {
+        net->control = virtq_create(net->device, VIRTIO_NET_CONTROL_QUEUE, CONTROL_RING_SIZE);
+        if (!net->control)
+            return -ENODEV;
+        net->understood |= VIRTIO_NET_F_CTRL_RX; /* for the negotiations to come */
+    }
     return net->rx && net->tx ? 0 : -ENODEV;
 }
 
@@ -268,6 +286,8 @@ static int net_probe(struct virtio_device *device)
     sleeplock_init(&net->life, "virtio_net life");
     spinlock_init(&net->rx_lock, "virtio_net receive");
     spinlock_init(&net->tx_lock, "virtio_net transmit");
+    spinlock_init(&net->control_lock, "virtio_net control");
+    waitq_init(&net->control_done, &net->control_lock);
 
     int error = net_discover(net);
     if (!error)
@@ -276,6 +296,7 @@ static int net_probe(struct virtio_device *device)
         /* No queue was started, so the device owns nothing. */
         virtq_destroy(net->rx);
         virtq_destroy(net->tx);
+        virtq_destroy(net->control);
         page_free(net);
         return error;
     }
@@ -283,10 +304,13 @@ static int net_probe(struct virtio_device *device)
     return 0;
 }
 
-/* Frames have come, or room for waiting ones: either way a matter for the poll thread. */
+/* Frames have come, or room for waiting ones: either way a matter for the poll thread. Who waits for
+ * the answer to a command looks for itself. */
 static void net_queue_event(struct virtio_device *device)
 {
     struct virtio_net *net = device->context;
+    if (READ_ONCE(net->commanding))
+        virtio_net_control_event(net);
     netdev_interrupt(&net->dev);
 }
 

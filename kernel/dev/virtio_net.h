@@ -7,13 +7,15 @@
 #include "lib/types.h"
 #include "virtio/virtio.h"
 
-/* Feature bits (5.1.3) that the driver understands. None of them needs another one (5.1.3.1). */
+/* Feature bits (5.1.3) that the driver understands. CTRL_RX needs CTRL_VQ (5.1.3.1). */
 #define VIRTIO_NET_F_CSUM VIRTIO_FEATURE(0) /* the device completes checksums of what we send */
 #define VIRTIO_NET_F_GUEST_CSUM                                                                    \
     VIRTIO_FEATURE(1) /* we take frames whose checksum is not complete */
-#define VIRTIO_NET_F_MTU    VIRTIO_FEATURE(3)
-#define VIRTIO_NET_F_MAC    VIRTIO_FEATURE(5)
-#define VIRTIO_NET_F_STATUS VIRTIO_FEATURE(16)
+#define VIRTIO_NET_F_MTU     VIRTIO_FEATURE(3)
+#define VIRTIO_NET_F_MAC     VIRTIO_FEATURE(5)
+#define VIRTIO_NET_F_STATUS  VIRTIO_FEATURE(16)
+#define VIRTIO_NET_F_CTRL_VQ VIRTIO_FEATURE(17)
+#define VIRTIO_NET_F_CTRL_RX VIRTIO_FEATURE(18)
 
 /* Configuration space (5.1.4), offsets in bytes; each field is there only with its feature */
 #define VIRTIO_NET_CONFIG_MAC    0  /* 6 bytes */
@@ -25,6 +27,19 @@
 /* Queues (5.1.2) */
 #define VIRTIO_NET_RECEIVE_QUEUE  0u
 #define VIRTIO_NET_TRANSMIT_QUEUE 1u
+#define VIRTIO_NET_CONTROL_QUEUE  2u /* without the feature MQ */
+
+/* Commands (5.1.6.5): class, command, a byte of data (0: off, 1: on), and the device's answer */
+#define VIRTIO_NET_CTRL_OK          0u
+#define VIRTIO_NET_CTRL_ERROR       1u
+#define VIRTIO_NET_CTRL_RX          0u /* class */
+#define VIRTIO_NET_CTRL_RX_PROMISC  0u
+#define VIRTIO_NET_CTRL_RX_ALLMULTI 1u
+
+struct virtio_net_command {
+    uint8_t class, command, data;
+    uint8_t answer;
+};
 
 /* In front of every frame, both ways (5.1.6) */
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM 0x1u

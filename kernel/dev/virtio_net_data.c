@@ -240,6 +240,16 @@ int virtio_net_transmit(struct netdev *dev, struct mbuf *m, bool more)
     return error;
 }
 
+/* Nothing to do while a poll runs: its end does it. */
+void virtio_net_flush(struct netdev *dev)
+{
+    struct virtio_net *net = dev->driver;
+    spinlock_acquire(&net->tx_lock);
+    if (net->running && !net->polling)
+        tx_flush(net);
+    spinlock_release(&net->tx_lock);
+}
+
 /* From here to tx_poll_end() senders leave the doorbell to the poll thread. */
 static void tx_poll_begin(struct virtio_net *net)
 {

@@ -1,6 +1,6 @@
-/* What the two halves of the virtio network driver share: its record, and the functions by which
- * one calls the other. virtio_net.c finds, starts, stops and recovers the device; virtio_net_data.c
- * moves frames.
+/* What the parts of the virtio network driver share: its record, and the functions by which one calls
+ * another. virtio_net.c finds, starts, stops and recovers the device; virtio_net_data.c moves frames;
+ * virtio_net_control.c gives it commands.
  */
 #ifndef DEV_VIRTIO_NET_INTERNAL_H
 #define DEV_VIRTIO_NET_INTERNAL_H
@@ -9,6 +9,7 @@
 #include "net/netdev.h"
 #include "proc/sleeplock.h"
 #include "proc/spinlock.h"
+#include "proc/waitq.h"
 #include "virtio/virtq.h"
 
 #define ETHERNET_HEADER 14u
@@ -30,6 +31,12 @@ struct virtio_net {
     struct spinlock tx_lock;
     struct virtq *tx; /* [tx_lock] */
     bool polling;     /* [tx_lock] the poll's end will kick */
+
+    struct virtq *control;             /* [life] NULL: the device has none */
+    struct virtio_net_command command; /* [life] while `commanding` the device's */
+    bool commanding;                   /* [life] to write; the interrupt handler looks at it */
+    struct spinlock control_lock;
+    struct waitq control_done; /* [control_lock] who waits for an answer */
 };
 
 /* --- virtio_net_data.c --- */
@@ -49,6 +56,18 @@ void virtio_net_rx_kick(struct virtio_net *net);
 void virtio_net_drop_waiting(struct virtio_net *net);
 /* Any context, the ring locks may be held: has the poll thread call virtio_net_attend(). */
 void virtio_net_request_attention(struct virtio_net *net);
+
+/* --- virtio_net_control.c --- */
+
+/* The operation of struct netdev_ops: 0; -EOPNOTSUPP: the device cannot be told; -EIO: it refuses or
+ * does not answer; -EBUSY: it has not answered an earlier command yet. */
+int virtio_net_set_receive_mode(struct netdev *dev);
+/* The same under `life`, on a live device. */
+int virtio_net_receive_mode_apply(struct virtio_net *net);
+/* Interrupt handler: the answer to a command may be there. */
+void virtio_net_control_event(struct virtio_net *net);
+/* After the device's reset, which ends its ownership: forgets the command that it has not answered. */
+void virtio_net_control_empty(struct virtio_net *net);
 
 /* --- virtio_net.c --- */
 

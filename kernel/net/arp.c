@@ -1,17 +1,19 @@
 /* Address resolution (RFC 826; RFC 1122, 2.3.2; RFC 5227 for address conflicts).
  *
- *   arp_input      learns from every packet about a neighbour we know, and answers requests for our
- * address arp_output     sends a datagram to a neighbour, after asking for its address if need be
+ *   arp_input      learns from every packet about a neighbour we know, answers requests for our address
+ *   arp_output     sends a datagram to a neighbour, after asking for its address if need be
+ *   arp_probe      asks whether an address that is to be ours is somebody else's
  *   arp_announce   makes our address known
  *
  * The cache itself is in arp_table.c. Requests are repeated, failures noticed, entries aged and
  * announcements sent by one thread, which sleeps until the earliest deadline of all, and without
  * one for good.
  *
- * An address that is configured by hand is used at once, without the probing of RFC 5227, 2.1.1,
- * which would keep the machine off the net for seconds; a conflict shows all the same, in the
- * answers to the announcement. Others' probes are answered, and the address is defended as
- * in 2.4(c): at most once in DEFEND_INTERVAL.
+ * Address conflicts (RFC 5227): an address is probed before it is used, announced when it is, and
+ * defended as in 2.4(c), at most once in DEFEND_INTERVAL. Others' probes are answered. One thing
+ * departs from the RFC: probes are PROBE_INTERVAL apart and not one to two seconds, since a machine
+ * that boots in a tenth of a second is not to wait for five; who answers later than that is still
+ * found out, by its answer to the announcement.
  */
 #include "net/arp_table.h"
 
@@ -22,8 +24,11 @@
 #include "net/net.h"
 #include "net/wire.h"
 #include "proc/kthread.h"
+#include "proc/sleeplock.h"
 
-#define ANNOUNCE_COUNT    2                 /* RFC 5227, 1.1 */
+#define PROBE_COUNT       3 /* RFC 5227, 1.1 */
+#define PROBE_INTERVAL    (20 * NS_PER_MS)
+#define ANNOUNCE_COUNT    2                 /* the same */
 #define ANNOUNCE_INTERVAL (2 * NS_PER_SEC)  /* the same */
 #define DEFEND_INTERVAL   (10 * NS_PER_SEC) /* the same */
 
@@ -38,6 +43,15 @@ static struct {
         uint64_t defended;           /* ns, when the address was last defended; 0: never */
     } announcements[NETDEV_MAX + 1]; /* [arp_lock] by netdev index */
 } timer;
+
+/* The one address that is being probed, if any. */
+static struct {
+    struct sleeplock one_at_a_time;
+    struct waitq wait;  /* [arp_lock] who probes */
+    struct netdev *dev; /* [arp_lock] NULL: nobody probes */
+    be32_t address;     /* [arp_lock] */
+    bool taken;         /* [arp_lock] somebody uses the address, or probes it as well */
+} probe;
 
 static const uint8_t no_mac[ETHERNET_ADDRESS_LENGTH];
 
@@ -159,6 +173,9 @@ void arp_init(void)
     arp_table_init();
     memset(&timer, 0, sizeof(timer));
     waitq_init(&timer.wait, &arp_lock);
+    sleeplock_init(&probe.one_at_a_time, "arp probe");
+    waitq_init(&probe.wait, &arp_lock);
+    probe.dev = NULL;
     if (!kthread_create("arp", timer_thread, NULL))
         kprintf("arp: no thread for timers: requests are not repeated, entries do not expire\n");
 }
@@ -176,6 +193,61 @@ void arp_announce(struct netdev *dev, be32_t address)
     spinlock_release(&arp_lock);
 }
 
+/* --- Probing (RFC 5227, 2.1.1) --- */
+
+/* Sends one probe, and waits. False: the address is taken. */
+static bool probe_round(struct netdev *dev, be32_t address)
+{
+    uint64_t deadline = clock_ns() + PROBE_INTERVAL;
+    int slept = 0;
+    request_send(dev, 0, NULL, address, NET_arp_probes_sent);
+    spinlock_acquire(&arp_lock);
+    while (!probe.taken && slept != -ETIMEDOUT)
+        slept = waitq_sleep_uninterruptible(&probe.wait, deadline);
+    bool taken = probe.taken;
+    spinlock_release(&arp_lock);
+    return !taken;
+}
+
+static void probe_set(struct netdev *dev, be32_t address)
+{
+    spinlock_acquire(&arp_lock);
+    probe.dev = dev;
+    probe.address = address;
+    probe.taken = false;
+    spinlock_release(&arp_lock);
+}
+
+int arp_probe(struct netdev *dev, be32_t address)
+{
+    bool is_free = true;
+    sleeplock_acquire(&probe.one_at_a_time);
+    probe_set(dev, address);
+    for (int i = 0; i < PROBE_COUNT && is_free; i++)
+        is_free = probe_round(dev, address);
+    probe_set(NULL, 0);
+    sleeplock_release(&probe.one_at_a_time);
+    if (is_free)
+        return 0;
+    net_count(NET_arp_conflicts);
+    kprintf("%s: the address to be used is already in use on this network\n", dev->name);
+    return -EADDRINUSE;
+}
+
+/* Another host's packet: from the address, or a probe for it, since then two want it. */
+static void probe_look(struct netdev *dev, const struct arp_packet *packet)
+{
+    if (READ_ONCE(probe.dev) != dev)
+        return;
+    spinlock_acquire(&arp_lock);
+    bool asks_too = packet->sender_ip == 0 && packet->target_ip == probe.address;
+    if (probe.dev == dev && (packet->sender_ip == probe.address || asks_too)) {
+        probe.taken = true;
+        waitq_wake(&probe.wait);
+    }
+    spinlock_release(&arp_lock);
+}
+
 /* --- Datagrams to neighbours --- */
 
 /* Makes m the datagram that waits for the entry, in place of an older one. arp_lock held. */
@@ -186,7 +258,8 @@ static void wait_for(struct arp_entry *entry, struct mbuf *m)
         mbuf_free(entry->waiting);
     }
     mbuf_set_owner(m, MBUF_ARP_WAIT);
-    m->flags &= (uint8_t)~MBUF_ADMITTED; /* its sender goes on: it is another's to send then */
+    /* Its sender goes on: it is another's to send then, and that one flushes no device. */
+    m->flags &= (uint8_t)~(MBUF_ADMITTED | MBUF_MORE);
     entry->waiting = m;
 }
 
@@ -326,6 +399,8 @@ void arp_input(struct netdev *dev, struct mbuf *m)
     bool request = packet->operation == BE16(ARP_REQUEST);
     if (!request && packet->operation != BE16(ARP_REPLY))
         net_count(NET_arp_unknown_operation);
+    if (!ours_came_back)
+        probe_look(dev, packet);
     bool conflict = !ours_came_back && own != 0 && packet->sender_ip == own;
     if (conflict)
         conflict_handle(dev, packet);

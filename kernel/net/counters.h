@@ -18,6 +18,7 @@
     X(arp, received, SUM)                                                                          \
     X(arp, requests_sent, SUM)                                                                     \
     X(arp, replies_sent, SUM)                                                                      \
+    X(arp, probes_sent, SUM)                                                                       \
     X(arp, announcements_sent, SUM)                                                                \
     X(arp, conflicts, SUM)                                                                         \
     X(arp, resolved, SUM)                                                                          \

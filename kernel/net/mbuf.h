@@ -34,6 +34,7 @@ enum mbuf_owner {
 #define MBUF_CSUM_PARTIAL 0x08   /* to send: the device completes the checksum, see csum_start */
 #define MBUF_LOOPBACK 0x10       /* came through the loopback device */
 #define MBUF_ADMITTED 0x20       /* to send: there was room for it, or its sender waits for room (net/netdev.h) */
+#define MBUF_MORE 0x40           /* to send: another frame follows, or netdev_flush(); gone when the driver gets it */
 
 #define MBUF_HEADROOM 64   /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
 #define MBUF_RX_ALIGN 6  /* a driver moves data up by this before it posts the mbuf: then the UDP header and the payload

@@ -59,6 +59,9 @@ void arp_input(struct netdev *dev, struct mbuf *m);
 /* Sends an IP datagram to an on-link next hop: at once if its address is known, else after resolving it (one
  * datagram waits per entry, the newest). 0: sent or waiting. -EHOSTUNREACH: resolution has failed lately. */
 int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop);
+/* Asks whether another host uses an address that dev is to get (RFC 5227, 2.1.1): 0, or -EADDRINUSE. Sleeps for the
+ * time that takes, some 60 ms; thread context. The device is running. */
+int arp_probe(struct netdev *dev, be32_t address);
 /* Announces the address (RFC 5227, 2.3), twice, ARP_ANNOUNCE_INTERVAL apart: after it was set, and when the
  * link comes back. */
 void arp_announce(struct netdev *dev, be32_t address);

@@ -105,8 +105,11 @@ static int interface_address_set(struct netdev *dev, unsigned long request,
     be32_t value = address_get(from);
     if (from->sa_family != AF_INET)
         return -EAFNOSUPPORT;
-    if (request == SIOCSIFADDR)
-        return ip_set_address(dev, value, 0);
+    if (request == SIOCSIFADDR) {
+        bool can_ask = netdev_is_running(dev) && !(dev->flags & IFF_LOOPBACK);
+        int result = value != 0 && value != ip_address(dev) && can_ask ? arp_probe(dev, value) : 0;
+        return result < 0 ? result : ip_set_address(dev, value, 0);
+    }
     if (ip_address(dev) == 0)
         return -EADDRNOTAVAIL;
     return value == 0 ? -EINVAL : ip_set_address(dev, ip_address(dev), value);

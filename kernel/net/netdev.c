@@ -317,7 +317,9 @@ int netdev_transmit(struct netdev *dev, struct mbuf *m)
         return -ENETDOWN;
     }
     m->dev = dev;
-    return dev->ops->transmit(dev, m, false);
+    bool more = (m->flags & MBUF_MORE) != 0;
+    m->flags &= (uint8_t)~MBUF_MORE; /* loopback's frames come back, and may be answered in place */
+    return dev->ops->transmit(dev, m, more);
 }
 
 /* --- Frames that wait for ring room, and senders that wait for room among them --- */

@@ -45,6 +45,9 @@ struct netdev_ops {
      * sent while ops->poll runs share one doorbell at its end. 0, or the error for which it was dropped and
      * counted: -ENOBUFS, -ENETDOWN, -EMSGSIZE. */
     int (*transmit)(struct netdev *dev, struct mbuf *m, bool more);
+    /* Thread context, no lock held. Rings the doorbell for frames that were sent with `more`, if it was not
+     * rung since. NULL: the device has none. */
+    void (*flush)(struct netdev *dev);
     /* Poll thread. Reclaims sent frames, takes at most `budget` received ones, refills the receive ring, then,
      * no lock held, passes each to netdev_input(). Returns how many: less than budget means it saw the
      * receive ring empty. */
@@ -158,7 +161,16 @@ static inline bool netdev_tx_is_full(const struct netdev *dev) { return READ_ONC
  * running any more; -ETIMEDOUT at the deadline (clock_ns() time or NEVER); -EINTR: killed. */
 int netdev_tx_wait(struct netdev *dev, uint64_t deadline);
 
-/* Sends a frame; consumes m. 0, or the error for which it was dropped and counted. */
+/* Sends a frame; consumes m. 0, or the error for which it was dropped and counted. Who marks a frame MBUF_MORE
+ * owes the device a netdev_flush(), soon and whatever happens: until then the frame may stay in the ring. */
 int netdev_transmit(struct netdev *dev, struct mbuf *m);
+
+/* Ends a burst of frames marked MBUF_MORE: the device learns of those that it does not know yet. Thread
+ * context, no lock held. */
+static inline void netdev_flush(struct netdev *dev)
+{
+    if (dev->ops->flush)
+        dev->ops->flush(dev);
+}
 
 #endif

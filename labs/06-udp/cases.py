@@ -4,7 +4,7 @@ RFC 1122, 4.1; each case talks to the guest's sockets through the agent, and loo
 import secrets
 
 from casebook import case
-from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, Failure, digest, pattern, udp_to, wire)
+from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, digest, pattern, udp_to, wire)
 
 TITLE = "Lab 6: UDP and sockets"
 FILES = ["kernel/net/udp.c", "kernel/net/socket_table.c", "kernel/net/socket_io.c"]
@@ -256,5 +256,3 @@ def connected(s):
     s.same("the next receive (ECONNREFUSED)", ECONNREFUSED, int(s.ask("take 1")[0]))
     nothing(s, 1, cause="an error is told once")
 
-
-__all__ = ["bound", "take", "nothing", "to_guest", "port_number", "Failure"]

@@ -56,7 +56,7 @@ def run_guest(case, evidence):
     from session import Failure, Session
     session = failure = None
     try:
-        options = {k: v for k, v in case.options.items() if k in ("card", "smp", "nic", "hosts")}
+        options = {k: v for k, v in case.options.items() if k in ("card", "smp", "nic", "hosts", "patch")}
         session = Session.__new__(Session)
         session.steps = []
         session.__init__(evidence, **options)

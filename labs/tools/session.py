@@ -8,6 +8,7 @@ that hangs. What the guest prints never counts for anything else.
 
 import resource
 import secrets
+import struct
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
+import harness.qemu  # noqa: E402
 from harness import wire  # noqa: E402
 from harness.demo import GATEWAY_IP, GATEWAY_MAC, PEER_IP, PEER_MAC  # noqa: E402
 from harness.host import Host  # noqa: E402
@@ -72,12 +74,36 @@ def udp_to(port):
     return lambda f: bool((d := wire.parse_udp(f)) and d.destination_port == port)
 
 
+def patched_kernel(target, values):
+    """A copy of the kernel with other initial values of 64-bit variables, found by their symbols (ELF-64)."""
+    image = bytearray((harness.qemu.BUILD / "kernel.elf").read_bytes())
+    table, = struct.unpack_from("<Q", image, 40)
+    size, count = struct.unpack_from("<HH", image, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", image, table + n * size) for n in range(count)]
+    symbols = next(section for section in sections if section[1] == 2)
+    names = sections[symbols[6]][4]
+    wanted = dict(values)
+    for at in range(symbols[4], symbols[4] + symbols[5], 24):
+        name_at, _, _, index, address, _ = struct.unpack_from("<IBBHQQ", image, at)
+        name = image[names + name_at:image.index(0, names + name_at)].decode()
+        if name in wanted and 0 < index < count:
+            section = sections[index]
+            struct.pack_into("<Q", image, section[4] + address - section[3], wanted.pop(name))
+    if wanted:
+        raise Failure("the kernel's variables", ", ".join(wanted), "none of that name")
+    target.write_bytes(image)
+    return target
+
+
 class Session:
-    def __init__(self, evidence, card="virtio", smp=1, nic="", hosts=True):
+    def __init__(self, evidence, card="virtio", smp=1, nic="", hosts=True, patch=None):
+        """patch: {variable of the kernel: value that it starts with, 8 bytes}: shorter timeouts, for instance."""
         self.steps = []
         self.evidence = evidence
         self.step(f"boot with {card} on {smp} hart{'s' * (smp > 1)}")
-        self.guest = Guest(evidence, run="labagent", smp=smp, deadline=CASE_WALL, cards=[card], nic=nic)
+        options = ["-kernel", str(patched_kernel(evidence.path / "kernel.elf", patch))] if patch else []
+        self.guest = Guest(evidence, run="labagent", smp=smp, deadline=CASE_WALL, cards=[card], nic=nic,
+                           options=options)
         self._limit(self.guest.process.pid)
         self.link, self.console = self.guest.links[0], self.guest.console
         self._done = threading.Event()

@@ -4,7 +4,8 @@ BENCH_HOST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN)
 BENCH_FLOOR := tests/bench/floor
 BENCH_FLOOR_SOURCES := $(wildcard $(BENCH_FLOOR)/*.c) $(BENCH_FLOOR)/entry.S kernel/lib/format.c kernel/lib/string.c
 
-$B/bench/peer: $(wildcard tests/bench/peer.c tests/bench/frames.[ch]) user/bench/protocol.h
+BENCH_PEER := $(addprefix tests/bench/,peer.c echo.c link.c frames.c)
+$B/bench/peer: $(BENCH_PEER) $(wildcard tests/bench/*.h) user/bench/protocol.h
 	@mkdir -p $(@D)
 	@echo "  HOST  $@"
 	@$(HOSTCC) $(BENCH_HOST_CFLAGS) -o $@ $(filter %.c,$^)

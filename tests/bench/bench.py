@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+import budget
 import report
 from counts import Counters, measure, nm_tool, totals
 from rig import BENCH, BUILD, DEVICES, Failed, PROMPT, Rig, Unsupported, boot_seconds, missing
@@ -154,18 +155,16 @@ def shell_during_flood(nic="virtio-mmio"):
 
 
 def counted():
-    """Counts by size and beside a crowd; on one hart, where they are exact."""
+    """Counts by size, and those of the budget; on one hart, where they are exact."""
     counters = Counters(KERNEL, BUILD / "bin" / "bench")
     result = {"by_size": {}}
     with Rig(KERNEL, counters=counters) as rig:
         for size in SIZES:
             total = totals(measure(rig, counters, size, 8)[0])
             result["by_size"][size] = total
-        # With 32 in flight there are few wake-ups, which store something, too.
-        small, large = (totals(measure(rig, counters, size, 32)[0])["bytes_stored"] for size in (64, 1472))
-        result["copies"] = (large - small) / (1472 - 64)
-        rig.ask("crowd 100 1000")
-        result["crowd"] = totals(measure(rig, counters, 64, 8)[0])
+    values, _ = budget.take()
+    result.update({"copies": values["copies"], "crowd": values["instructions_crowd"] / values["instructions_8_in_flight"],
+                   "budget": values})
     floor = Counters(BENCH / "floor.elf")
     with Rig(BENCH / "floor.elf", bare=True, counters=floor) as rig:
         result["floor"] = {size: totals(measure(rig, floor, size, 8)[0]) for size in SIZES}

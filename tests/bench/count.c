@@ -2,19 +2,21 @@
  *
  *     -plugin count.so,map=FILE,out=FILE
  *
- * map: one line "START END" in hexadecimal for each function, ascending, without overlap. out: a file of
- * (functions + 1) rows of struct row below, which is mapped and counted into while the guest runs, so that a
- * reader sees the counts at any moment by reading the file: a measurement is the difference of two
- * readings, and the guest need not know. The last row takes what lies in no function.
+ * map: one line "START END" in hexadecimal for each function, ascending, without overlap. out: a
+ * file of (functions + 1) rows of struct row below, which is mapped and counted into while the
+ * guest runs, so that a reader sees the counts at any moment by reading the file: a measurement is
+ * the difference of two readings, and the guest need not know. The last row takes what lies in no
+ * function.
  *
- * The counting is compiled into the translated code (inline additions: one for each stretch of instructions of a
- * function within a translation block), which slows the guest by a fraction only, so batches stay about
- * as large as they are without it. Two inaccuracies follow. A stretch is counted when it begins, so an exception in its
- * middle counts the rest as executed. And the additions are not atomic: with several harts a few are
- * lost, so exact figures are those of one hart.
+ * The counting is compiled into the translated code (inline additions: one for each stretch of
+ * instructions of a function within a translation block), which slows the guest by a fraction only,
+ * so batches stay about as large as they are without it. Two inaccuracies follow. A stretch is
+ * counted when it begins, so an exception in its middle counts the rest as executed. And the
+ * additions are not atomic: with several harts a few are lost, so exact figures are those of one
+ * hart.
  *
- * QEMU exports the plugin interface, but Debian's package does not carry its header; the declarations
- * below are those of interface version 1, which QEMU 7.2 has.
+ * QEMU exports the plugin interface, but Debian's package does not carry its header; the
+ * declarations below are those of interface version 1, which QEMU 7.2 has.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -52,13 +54,12 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info
 /* bench.py knows this layout: 64-bit words in the machine's byte order. */
 struct row {
     uint64_t instructions;
-    uint64_t entries;      /* the function's first instruction */
+    uint64_t entries;      /* executions of the function's first instruction */
     uint64_t device_reads; /* by the fences of kernel/arch/mmio.h, which no other code has */
     uint64_t device_writes;
-    uint64_t
-        tlb_flushes; /* what makes QEMU forget translations: satp, sfence.vma, a changed sstatus.SUM */
-    uint64_t atomics;      /* lr, sc and amo: lock acquisitions and releases, counters */
-    uint64_t bytes_stored; /* to memory, by ordinary stores: what copying costs, whoever does it */
+    uint64_t tlb_flushes;  /* QEMU forgets translations: satp, sfence.vma, sstatus.SUM */
+    uint64_t atomics;      /* lr, sc and amo: locks taken and released, counters */
+    uint64_t bytes_stored; /* by ordinary stores: what copying costs, whoever does it */
 };
 
 static struct function {
@@ -98,8 +99,9 @@ static size_t row_find(uint64_t address)
 #define CSR_SSTATUS               0x100
 #define SFENCE_VMA(word)          (((word)&0xfe007fff) == 0x12000073)
 
-/* csrrs and csrrc with a register that is not x0: the form that can reach SUM, bit 18, which the five bits of an
- * immediate cannot. (A csrw restores what a trap has saved: it does not change SUM.) */
+/* csrrs and csrrc with a register that is not x0: the form that can reach SUM, bit 18, which the
+ * five bits of an immediate cannot. (A csrw restores what a trap has saved: it does not change
+ * SUM.) */
 static int flushes_tlb(uint32_t word)
 {
     if (OPCODE(word) != OPCODE_SYSTEM)
@@ -112,8 +114,9 @@ static int flushes_tlb(uint32_t word)
     return CSR(word) == CSR_SSTATUS && (form == 2 || form == 3) && RS1(word);
 }
 
-/* How many bytes an ordinary store writes; 0: it is something else. The compressed ones (16.3): c.sw and c.sd in
- * quadrant 0, c.swsp and c.sdsp in quadrant 2, each as its function code 6 and 7. */
+/* How many bytes an ordinary store writes; 0: it is something else. The compressed ones (16.3):
+ * c.sw and c.sd in quadrant 0, c.swsp and c.sdsp in quadrant 2, each as its function code 6 and
+ * 7. */
 static unsigned bytes_stored(uint32_t word, size_t size)
 {
     if (size == 4)

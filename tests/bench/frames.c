@@ -1,4 +1,4 @@
-/* See frames.h. Addresses are those that bench.py gives QEMU and that /etc/net.conf gives the guest. */
+/* See frames.h. The guest has the addresses that rig.py gives it. */
 #include "frames.h"
 
 #include <string.h>
@@ -15,7 +15,8 @@ static const uint8_t guest_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 static const uint8_t our_ip[4] = {10, 0, 2, 100};
 static const uint8_t guest_ip[4] = {10, 0, 2, 15};
 
-/* The Internet checksum's sum (RFC 1071), eight bytes a step; in the machine's own byte order (section 2 (B)). */
+/* The Internet checksum's sum (RFC 1071), eight bytes a step, in the machine's own byte order
+ * (section 2 (B)). */
 static uint64_t sum_add(uint64_t sum, const void *data, size_t n)
 {
     const uint8_t *at = data;

@@ -1,5 +1,6 @@
-/* Ethernet, ARP, IPv4 and UDP as the measuring peer needs them: frames from 10.0.2.100 to the guest and back.
- * Every field of what comes in is checked, the checksums too: a fast stack that sends wrong frames is not fast. */
+/* Ethernet, ARP, IPv4 and UDP as the measuring peer needs them: frames from 10.0.2.100 to the
+ * guest and back. Every field of what comes in is checked, the checksums too: a fast stack that
+ * sends wrong frames is not fast. */
 #ifndef BENCH_FRAMES_H
 #define BENCH_FRAMES_H
 

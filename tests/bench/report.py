@@ -51,13 +51,13 @@ def cell(results, subject, figure):
 def other_rows(results):
     """(text, value, mark, reached) of what is measured once."""
     counts = results["counts"]
-    eight, crowd = counts["by_size"][64], counts["crowd"]
+    eight = counts["by_size"][64]
     rows = [("instructions per echo, 8 in flight", eight["instructions"], 1500, "most"),
             ("  of the floor", counts["floor"][64]["instructions"], None, None),
             ("copies of the payload, both ways", counts["copies"], 2.1, "most"),
             ("TLB-flushing operations per echo", eight["tlb_flushes"], 0.01, "most"),
-            ("100 sockets, 1,000 ARP entries: instructions against one", crowd["instructions"] / eight["instructions"],
-             1.03, "most"),
+            ("100 sockets, 1,000 ARP entries: instructions against one", counts["crowd"],
+             1.05, "most"),
             ("boot to the prompt, s", results["boot_s"], 0.5, "most"),
             ("kernel image, KiB", results["image_bytes"] / 1024, 256, "most"),
             ("shell's answer during a flood, ms", results["shell_ms"] or float("inf"), 1000, "most")]
@@ -78,7 +78,8 @@ def columns(rows):
 def table(results):
     """Subjects are rows. In brackets: the ratio to the floor; *: the mark is missed."""
     missed = 0
-    rows = [["64 bytes; (ratio to the floor); * mark missed"] + [heading for _, heading, *_ in FIGURES] + ["wrong, lost"],
+    headings = [heading for _, heading, *_ in FIGURES]
+    rows = [["64 bytes; (ratio to the floor); * mark missed", *headings, "wrong, lost"],
             ["to reach"] + [f"{'<=' if side == 'most' else '>='} {mark}" for *_, mark, side in FIGURES] + ["0"]]
     for subject in results["subjects"]:
         cells = [cell(results, subject, figure) for figure in FIGURES]

@@ -109,6 +109,8 @@ def status_goes_through_all_steps(device):
     """Each life is 1, 3, b, f, or the beginning of that; one at least is complete."""
     steps = [ACKNOWLEDGE, ACKNOWLEDGE | DRIVER, ACKNOWLEDGE | DRIVER | FEATURES_OK,
              ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK]
+    if any(access.value != 2 for access in device.accesses("version")):
+        return  # a legacy device, which is not initialised
     writes = [access.value for access in device.accesses("status") if access.write]
     yield None if writes[:1] == [0] else f"the first write of the status is {writes[:1]}, expected 0"
     for life in lives(device):
@@ -158,7 +160,7 @@ def accepted_was_offered(device):
             yield f"line {access.line}: {extra:#x} accepted but not offered" if extra else None
 
 
-@virtio("IN-4", "V13-2", "V13-3", "RF-10", "SQ-6", "LEG-12")
+@virtio("IN-4", "V13-1", "V13-2", "V13-3", "V13-4", "V13-15", "RF-10", "SQ-6", "LEG-12")
 def accepted_is_understood(device):
     for access, state in walk(device):
         if is_choice(access):
@@ -356,6 +358,15 @@ def queue_is_never_disabled(device):
     for access in device.accesses("queue_ready"):
         if access.write:
             yield None if access.value == 1 else f"line {access.line}: {access.value} written to queue_ready"
+
+
+@virtio("NET-45", "NET-46", "NET-47", "NET-57", kind=("net",))
+def control_queue_needs_its_feature(device):
+    """Without CTRL_VQ there are a receive and a transmit queue only, so no command can be sent."""
+    for access, state in walk(device):
+        if access.register == "queue_ready" and access.write:
+            allowed = state.queue < 2 or state.accepted >> 17 & 1
+            yield None if allowed else f"line {access.line}: queue {state.queue} made live"
 
 
 @virtio("P-19", "P-23", "V13-7")

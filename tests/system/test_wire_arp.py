@@ -98,6 +98,32 @@ def test_a6_address_is_announced(wired):
     assert {(p.sender_mac, p.sender_ip) for p in announced} == {(GUEST_MAC, GUEST_IP)}
 
 
+def test_a5_address_is_probed_before_it_is_used(wired):
+    """Three probes from 0.0.0.0 come before the first frame that names the address as its sender's."""
+    wired.introduce()
+    sent = [wire.parse_arp(frame) for frame in wired.link.from_guest(0)]
+    probes = [n for n, arp in enumerate(sent) if arp and arp.sender_ip == ZERO and arp.target_ip == GUEST_IP]
+    used = [n for n, arp in enumerate(sent) if not arp or arp.sender_ip == GUEST_IP]
+    assert len(probes) == 3 and max(probes) < min(used), sent
+    assert all(sent[n].eth_destination == wire.BROADCAST_MAC for n in probes)
+
+
+def test_a5_address_in_use_is_not_taken(boot):
+    guest = boot(allow=(r"already in use",))
+
+    def owner(frame):
+        arp = wire.parse_arp(frame)
+        if arp and arp.sender_ip == ZERO and arp.target_ip == GUEST_IP:
+            guest.links[0].send(wire.arp_frame(OTHER_ETH, GUEST_MAC, wire.ARP_REPLY, GUEST_IP, ZERO, GUEST_MAC))
+
+    guest.links[0].handlers.append(owner)
+    guest.console.expect("already in use on this network")
+    guest.console.expect(r"^\$ ", 20)
+    guest.console.send("ifconfig virtio0\n")
+    assert "inet" not in guest.console.expect(r"(?s)ifconfig virtio0\n(.*?)^\$ ").group(1)
+    assert not [f for f in guest.links[0].from_guest(0) if (a := wire.parse_arp(f)) and a.sender_ip == GUEST_IP]
+
+
 def test_a6_conflict_is_noticed_and_the_address_defended(wired):
     """By one announcement, and not a second one within 10 s (RFC 5227, 2.4 c)."""
     wired.introduce()

@@ -181,6 +181,66 @@ static void test_announcement(void **state)
     assert_int_equal(eth0.frame_count, 2); /* it is no longer ours */
 }
 
+/* --- probing (A5; RFC 5227, 2.1.1) --- */
+
+/* What the others on the wire do while the address is probed. */
+static be32_t answer_sender, answer_target;
+
+static int answer_the_probe(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    (void)deadline;
+    host_sleep_hook = NULL;
+    receive(ether_broadcast, ARP_REQUEST, stranger, answer_sender, answer_target);
+    return 0;
+}
+
+/* Three requests for the address from 0.0.0.0, to all, before anything says that it is ours. */
+static void test_probe_of_a_free_address(void **state)
+{
+    (void)state;
+    assert_int_equal(arp_probe(&eth0.dev, OTHER), 0);
+    assert_int_equal(eth0.frame_count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct arp_packet *probe = (const void *)(eth0.frames[i].bytes + 14);
+        assert_memory_equal(eth0.frames[i].bytes, ether_broadcast, 6);
+        assert_int_equal(probe->operation, BE16(ARP_REQUEST));
+        assert_int_equal(probe->sender_ip, 0);
+        assert_int_equal(probe->target_ip, OTHER);
+    }
+    assert_int_equal(COUNTER(arp_probes_sent), 3);
+    assert_int_equal(COUNTER(arp_conflicts), 0);
+}
+
+static void test_probe_of_a_taken_address(void **state)
+{
+    (void)state;
+    /* Its owner speaks, or another host probes for it at the same time. */
+    const be32_t answers[][2] = {{OTHER, PEER}, {0, OTHER}};
+    for (unsigned i = 0; i < ARRAY_SIZE(answers); i++) {
+        answer_sender = answers[i][0];
+        answer_target = answers[i][1];
+        host_sleep_hook = answer_the_probe;
+        fakenet_clear(&eth0);
+        assert_int_equal(arp_probe(&eth0.dev, OTHER), -EADDRINUSE);
+        assert_int_equal(eth0.frame_count, 1); /* one answer is enough */
+    }
+    assert_int_equal(COUNTER(arp_conflicts), 2);
+    assert_true(host_log_contains("already in use"));
+    /* Afterwards the same packet means nothing. */
+    receive(ether_broadcast, ARP_REQUEST, stranger, OTHER, PEER);
+    assert_int_equal(COUNTER(arp_conflicts), 2);
+}
+
+static void test_packets_about_others_do_not_end_a_probe(void **state)
+{
+    (void)state;
+    answer_sender = 0;
+    answer_target = PEER;
+    host_sleep_hook = answer_the_probe;
+    assert_int_equal(arp_probe(&eth0.dev, OTHER), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
@@ -196,6 +256,9 @@ int main(void)
         TEST(conflict),
         TEST(own_packet_comes_back),
         TEST(announcement),
+        TEST(probe_of_a_free_address),
+        TEST(probe_of_a_taken_address),
+        TEST(packets_about_others_do_not_end_a_probe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* bench: the guest's side of `make bench`; user/bench/protocol.h says what it does on which port.
  *
- * Three processes, of which only the measured one has work at any time: echo and sink do nothing but
- * what is measured, in the plainest way a program would write it, and a third one controls. All of them
- * run until the machine ends.
+ * Three processes, of which only the measured one has work at any time: echo and sink do nothing
+ * but what is measured, in the plainest way a program would write it, and a third one controls.
+ * All of them run until the machine ends.
  */
 #include "protocol.h"
 

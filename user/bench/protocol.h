@@ -1,9 +1,10 @@
-/* What the host's measuring peer and the program in the guest say to each other. The kernel's guest program (bench.c)
- * and the bare-metal floor (tests/bench/floor) serve the same ports, so one peer measures both.
+/* What the host's measuring peer and the program in the guest say to each other. The kernel's guest
+ * program (main.c) and the bare-metal floor (tests/bench/floor) serve the same ports, so one peer
+ * measures both.
  *
  *   ECHO_PORT     every datagram goes back to where it came from
- *   SINK_PORT     datagrams are counted; one that begins with BENCH_MAGIC is a question, and is answered
- *                 with a struct bench_sunk, because the guest alone knows what was delivered
+ *   SINK_PORT     datagrams are counted; one that begins with BENCH_MAGIC is a question, and is
+ *                 answered with a struct bench_sunk: the guest alone knows what was delivered
  *   CONTROL_PORT  a struct bench_request is carried out and answered
  *
  * All integers in network byte order. Every question may be repeated: a flood can drown it.
@@ -35,9 +36,10 @@ struct bench_request {
     uint32_t argument[3];
 };
 
-/* The answer. COUNTERS: value is the length of the whole text, whose part from the offset follows: lines "NAME VALUE".
- * BLAST: how many datagrams were passed to the stack without an error. POLLED, CROWD: 0 or errno. A request
- * that comes again with the same serial number is answered, not carried out, again. */
+/* The answer. COUNTERS: value is the length of the whole text, whose part from the offset
+ * follows: lines "NAME VALUE". BLAST: how many datagrams were passed to the stack without an
+ * error. POLLED, CROWD: 0 or errno. A request that comes again with the same serial number is
+ * answered, not carried out, again. */
 struct bench_answer {
     uint32_t magic;
     uint32_t serial;

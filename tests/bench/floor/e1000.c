@@ -1,8 +1,9 @@
 /* The e1000 (82540EM) for the floor: legacy descriptors, one doorbell a batch in each direction.
  *
- * Its interrupt stays on: a cause stays latched in ICR until it is read, so nothing is lost between the
- * last look at the ring and the sleep, and no register has to be written to arm it. Section numbers are of
- * Intel's "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual" (317453).
+ * Its interrupt stays on: a cause stays latched in ICR until it is read, so nothing is lost
+ * between the last look at the ring and the sleep, and no register has to be written to arm it.
+ * Section numbers are of Intel's "PCI/PCI-X Family of Gigabit Ethernet Controllers Software
+ * Developer's Manual" (317453).
  */
 #include "arch/barrier.h"
 #include "nic.h"
@@ -37,7 +38,7 @@
 #define RCTL_STRIP_CRC (1u << 26) /* buffers of 2048 bytes: the size field is 0 */
 #define TCTL_ENABLE    (1u << 1)
 #define TCTL_PAD       (1u << 3)
-#define TCTL_DEFAULT   (0x10u << 4 | 0x40u << 12) /* collision threshold and distance, full duplex */
+#define TCTL_DEFAULT   (0x10u << 4 | 0x40u << 12) /* for full duplex */
 #define COMMAND_END    0x01u
 #define COMMAND_CRC    0x02u
 #define COMMAND_REPORT 0x08u

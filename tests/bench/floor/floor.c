@@ -1,10 +1,10 @@
 /* The floor: what the emulator and a card allow when there is no operating system at all.
  *
- * One hart in machine mode, no page table, no trap, no stack of protocols: a loop that takes what the card has
- * received, turns each UDP datagram round in its own buffer, gives the batch to the card with one
- * doorbell, and sleeps until the card's next interrupt. It serves user/bench/protocol.h like the kernel's
- * program bench, so that the same peer measures both, and every figure of the kernel can be given as a ratio to
- * this one.
+ * One hart in machine mode, no page table, no trap, no stack of protocols: a loop that takes
+ * what the card has received, turns each UDP datagram round in its own buffer, gives the batch
+ * to the card with one doorbell, and sleeps until the card's next interrupt. It serves
+ * user/bench/protocol.h like the kernel's program bench, so that the same peer measures both,
+ * and every figure of the kernel can be given as a ratio to this one.
  */
 #include "../../../user/bench/protocol.h"
 #include "arch/memlayout.h"
@@ -43,7 +43,8 @@ static bool polled;
 static const struct nic *nic;
 static struct packet packets[PACKETS], *pool;
 
-/* A blast in progress: the packet that asked for it is the pattern of what is sent, and of the answer. */
+/* A blast in progress: the packet that asked for it is the pattern of what is sent, and of the
+ * answer. */
 static struct packet *blast_packet;
 static struct bench_request blast_request;
 static uint16_t blast_serial; /* never 0 */
@@ -71,7 +72,8 @@ static void packet_send(struct packet *packet)
 
 static struct headers *headers_of(struct packet *packet) { return (struct headers *)packet->frame; }
 
-/* Whoever sent it receives it. None of these exchanges changes a checksum, since sums commute (RFC 1071). */
+/* Whoever sent it receives it. No checksum changes with these exchanges, since sums commute
+ * (RFC 1071). */
 static void turn_round(struct headers *h)
 {
     uint16_t *mac = (uint16_t *)&h->ether;
@@ -88,7 +90,8 @@ static void turn_round(struct headers *h)
     h->udp.destination_port = port;
 }
 
-/* A payload of another size is in place: lengths and the header's checksum; UDP needs none (RFC 768). */
+/* A payload of another size is in place: lengths and the header's checksum follow; UDP needs none
+ * (RFC 768). */
 static void resize(struct packet *packet, size_t size)
 {
     struct headers *h = headers_of(packet);
@@ -162,7 +165,7 @@ static void blast_finish(void)
     answer(packet, sizeof *to);
 }
 
-/* Sends what the ring takes. A packet that still holds the pattern from last time is not copied again. */
+/* Sends what the ring takes. A packet that holds the pattern from last time is not copied again. */
 static void blast_step(void)
 {
     if (timebase_read() >= blast_end) {
@@ -217,7 +220,8 @@ static void control(struct packet *packet)
     answer(packet, sizeof *to + (size_t)text);
 }
 
-/* The peer sends nothing that is broken, and only to us: what is looked at is what tells one service from another. */
+/* The peer sends nothing that is broken, and only to us: what is looked at is what tells one
+ * service from another. */
 static void packet_take(struct packet *packet)
 {
     struct headers *h = headers_of(packet);

@@ -1,8 +1,9 @@
-/* What the floor asks of a network card: the least that moves frames in batches. One card, one hart, no locks.
+/* What the floor asks of a network card: the least that moves frames in batches. One card, one
+ * hart, no locks.
  *
- * Every packet belongs to one party: the pool, the card for reception, the card for sending, or the caller. post()
- * and send() give it to the card, receive() and sent() take it back. Neither makes the card look: flush() does,
- * once for a whole batch.
+ * Every packet belongs to one party: the pool, the card for reception, the card for sending, or
+ * the caller. post() and send() give it to the card, receive() and sent() take it back. Neither
+ * makes the card look: flush() does, once for a whole batch.
  */
 #ifndef FLOOR_NIC_H
 #define FLOOR_NIC_H

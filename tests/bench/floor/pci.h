@@ -24,8 +24,8 @@ static inline int pci_find(uint32_t id)
     return -1;
 }
 
-/* Nobody has assigned addresses: the card's one memory window of interest goes to the beginning of the range for
- * such windows. Returns its address. */
+/* Nobody has assigned addresses: the card's one memory window of interest goes to the beginning
+ * of the range for such windows. Returns its address. */
 static inline uintptr_t pci_start(int slot, unsigned bar)
 {
     uintptr_t config = PCI_CONFIG(slot);

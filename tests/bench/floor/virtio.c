@@ -1,8 +1,9 @@
-/* virtio-net for the floor: split rings with event index, on memory-mapped registers and on PCI (virtio 1.2).
+/* virtio-net for the floor: split rings with event index, on memory-mapped registers and on PCI
+ * (virtio 1.2).
  *
- * A frame is one descriptor, with the virtio header in front of it in the same buffer. Transmission never interrupts:
- * what has been sent is taken back when there is something else to do. The two transports differ in where
- * registers are; a started queue is the same to both.
+ * A frame is one descriptor, with the virtio header in front of it in the same buffer.
+ * Transmission never interrupts: what has been sent is taken back when there is something else
+ * to do. The two transports differ in where registers are; a started queue is the same to both.
  */
 #include "arch/barrier.h"
 #include "arch/memlayout.h"
@@ -142,8 +143,8 @@ static void flush(void)
     queue_flush(&queues[RECEIVE]);
 }
 
-/* An event that has passed does not come again, so nothing needs to disarm (2.7.7.2). For transmission it
- * is kept out of reach. */
+/* An event that has passed does not come again, so nothing needs to disarm (2.7.7.2). For
+ * transmission it is kept out of reach. */
 static bool arm(void)
 {
     struct queue *rx = &queues[RECEIVE], *tx = &queues[TRANSMIT];
