@@ -128,7 +128,7 @@ unit-programs: $(UNIT_TESTS:%=$B/unit/%)
 
 # --- packages ---
 PACKAGES := build-essential gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf qemu-system-misc \
-	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-scapy python3-pexpect libcmocka-dev gdb-multiarch
+	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-scapy python3-pexpect libcmocka-dev gdb-multiarch gnuplot-nox
 
 deps: ## install what is missing (Debian packages); says what to install elsewhere
 	@tests/deps.sh $(PACKAGES)

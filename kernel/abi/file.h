@@ -51,6 +51,7 @@ struct stat {
 #define NAME_MAX 59
 #define PATH_MAX 256
 #define OPEN_MAX 32 /* descriptors a process */
+#define IOV_MAX 16 /* pieces of one buffer, struct iovec */
 
 /* read() on a directory gives whole records of this form; d_ino 0 is not given out. */
 struct dirent {

@@ -59,8 +59,34 @@ struct sockaddr_in {
 #define IP_TTL 2
 
 #define MSG_PEEK 0x02
+#define MSG_CTRUNC 0x08 /* never set: there is no ancillary data that could be cut */
 #define MSG_TRUNC 0x20
 #define MSG_DONTWAIT 0x40
+#define MSG_WAITFORONE 0x10000 /* recvmmsg: after the first datagram as MSG_DONTWAIT */
+
+#define MMSG_MAX 64 /* messages that one recvmmsg or sendmmsg moves; of a longer array it takes the beginning */
+
+struct iovec {
+    void *iov_base;
+    size_t iov_len;
+};
+
+/* A datagram of one recvmsg or sendmsg. What is received sets msg_namelen, msg_flags and msg_controllen, the latter
+ * to 0; who sends ancillary data is refused (EINVAL). */
+struct msghdr {
+    void *msg_name;
+    socklen_t msg_namelen;
+    struct iovec *msg_iov;
+    size_t msg_iovlen;
+    void *msg_control;
+    size_t msg_controllen;
+    int msg_flags;
+};
+
+struct mmsghdr {
+    struct msghdr msg_hdr;
+    unsigned msg_len; /* bytes that were moved */
+};
 
 #define SHUT_RD 0
 #define SHUT_WR 1

@@ -47,7 +47,11 @@
     X(getpeername, 56)                                                                             \
     X(shutdown, 57)                                                                                \
     X(setsockopt, 58)                                                                              \
-    X(getsockopt, 59)
+    X(getsockopt, 59)                                                                              \
+    X(recvmsg, 60)                                                                                 \
+    X(sendmsg, 61)                                                                                 \
+    X(recvmmsg, 62)                                                                                \
+    X(sendmmsg, 63)
 
 #define SYSCALL_NUMBER(name, number) SYS_##name = number,
 enum syscall_number { SYSCALLS(SYSCALL_NUMBER) SYSCALL_LIMIT = 64 };

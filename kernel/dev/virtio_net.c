@@ -161,7 +161,9 @@ void virtio_net_attend(struct virtio_net *net)
     /* First the flag, then the look: what happens in between sets it again. */
     __atomic_store_n(&net->attention, false, __ATOMIC_SEQ_CST);
     if (net->running) {
-        if (virtq_broken(net->rx) || virtq_broken(net->tx) || virtio_needs_reset(net->device))
+        bool broken = virtq_broken(net->rx) || virtq_broken(net->tx) ||
+                      (net->control && virtq_broken(net->control));
+        if (broken || virtio_needs_reset(net->device))
             device_recover(net);
         else
             netdev_set_link(&net->dev, link_read(net));

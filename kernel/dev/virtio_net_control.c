@@ -104,9 +104,9 @@ void virtio_net_control_event(struct virtio_net *net)
     spinlock_release(&net->control_lock);
 }
 
-/* Only one chain can be out: the command's. */
 void virtio_net_control_empty(struct virtio_net *net)
 {
-    if (net->control && virtq_reclaim(net->control))
-        net->commanding = false;
+    while (net->control && virtq_reclaim(net->control))
+        ;
+    net->commanding = false;
 }

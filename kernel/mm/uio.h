@@ -6,10 +6,15 @@
 
 #include "lib/types.h"
 
+struct iovec; /* abi/socket.h */
+
 struct uio {
     uintptr_t base;   /* next byte */
     size_t remaining; /* bytes left */
     bool user;        /* base is an address of the calling process */
+    /* Not NULL: the buffer is in pieces, all of the calling process, and base means nothing. A kernel copy of
+     * the caller's array, used up from here on; the sizes add up to at least `remaining`. */
+    struct iovec *pieces;
 };
 
 /* Copies n bytes (n <= remaining) from `from` into the buffer and advances it; 0 or -EFAULT. May be

@@ -9,6 +9,7 @@
 #include "lib/types.h"
 #include "mm/uio.h"
 
+struct netdev;
 struct socket;
 
 /* socket(): AF_INET with SOCK_DGRAM and protocol 0, IPPROTO_UDP or IPPROTO_ICMP. *file gets a
@@ -30,6 +31,23 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
  * error. */
 ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                         struct sockaddr_in *from);
+
+/* Several datagrams in one system call (recvmmsg, sendmmsg). Who makes the call zeroes it, sets the deadline, passes
+ * it with each datagram, sets `later` after the first, and after the last send, whatever its result, calls
+ * socket_batch_end(). */
+struct socket_batch {
+    uint64_t deadline;      /* of receiving: clock_ns() time or NEVER; -EAGAIN after it */
+    bool later;             /* a pending error ends the batch and stays, for the next call to report */
+    struct netdev *unflushed; /* sending: may have frames that it does not know of yet; NULL: none */
+};
+
+/* As socket_sendto and socket_recvfrom, as part of a batch; NULL: not. */
+ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
+                    socklen_t length, struct socket_batch *batch);
+ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
+                       struct sockaddr_in *from, struct socket_batch *batch);
+void socket_batch_end(struct socket_batch *batch);
+
 int socket_getsockname(struct socket *socket, struct sockaddr_in *address);
 int socket_getpeername(struct socket *socket, struct sockaddr_in *address);
 int socket_shutdown(struct socket *socket, int how);

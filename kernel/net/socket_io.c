@@ -48,13 +48,21 @@ static int order_address(const struct socket *socket, const struct sockaddr_in *
     return 0;
 }
 
+/* The pending error, for one caller to report. A batch that has moved something already reports that: the error
+ * then stays. Lock held. */
+static int error_take(struct socket *socket, const struct socket_batch *batch)
+{
+    return batch && batch->later ? socket->error : socket_take_error(socket);
+}
+
 /* Reads all of it under one lock, so that a datagram is sent either before or after another
  * thread's connect(), never half to one peer. A pending error (RFC 1122, 4.1.3.3) and a shutdown
  * are reported before anything else is looked at; nothing is sent then. */
-static int order_take(struct socket *socket, const struct sockaddr_in *to, struct send_order *order)
+static int order_take(struct socket *socket, const struct sockaddr_in *to, struct send_order *order,
+                      const struct socket_batch *batch)
 {
     spinlock_acquire(&socket->lock);
-    int result = -socket_take_error(socket);
+    int result = -error_take(socket, batch);
     if (result == 0 && socket->shut_write)
         result = -EPIPE;
     if (result == 0)
@@ -70,8 +78,10 @@ static int order_take(struct socket *socket, const struct sockaddr_in *to, struc
 }
 
 /* Finds the way, and waits until its device has room for a datagram. After a wait the way is looked
- * up anew: the device that has gone down meanwhile is no way any more, and that ends the wait. */
-static int way_find(const struct send_order *order, bool nonblocking, struct ip_destination *way)
+ * up anew: the device that has gone down meanwhile is no way any more, and that ends the wait. What the
+ * batch has sent goes out before it waits. */
+static int way_find(const struct send_order *order, bool nonblocking, struct socket_batch *batch,
+                    struct ip_destination *way)
 {
     uint64_t deadline = NEVER;
     for (;;) {
@@ -82,6 +92,8 @@ static int way_find(const struct send_order *order, bool nonblocking, struct ip_
             return -EAGAIN;
         if (deadline == NEVER && order->timeout)
             deadline = clock_ns() + order->timeout;
+        if (batch)
+            socket_batch_end(batch);
         result = netdev_tx_wait(way->dev, deadline);
         if (result < 0)
             return result == -ETIMEDOUT ? -EAGAIN : result; /* POSIX, SO_SNDTIMEO */
@@ -121,10 +133,28 @@ static int ping_output(struct mbuf *m, const struct send_order *order,
     return ip_output(m, &order->ip, way);
 }
 
+void socket_batch_end(struct socket_batch *batch)
+{
+    if (batch->unflushed)
+        netdev_flush(batch->unflushed);
+    batch->unflushed = NULL;
+}
+
+/* The device need not hear of this datagram at once: of all that are sent through it in a row it hears
+ * together, before the first that takes another way or has to wait, or at the end. */
+static void batch_add(struct socket_batch *batch, struct mbuf *m, struct netdev *dev)
+{
+    if (batch->unflushed != dev) {
+        socket_batch_end(batch);
+        batch->unflushed = dev;
+    }
+    m->flags |= MBUF_MORE;
+}
+
 /* Each step either refuses, before anything was allocated, or hands on. From udp_output on, the
  * datagram belongs to the layers below, and what they return is what the caller is told. */
-ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
-                      socklen_t length)
+ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
+                    socklen_t length, struct socket_batch *batch)
 {
     if (flags & ~MSG_DONTWAIT)
         return -EOPNOTSUPP;
@@ -134,18 +164,18 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
         return result;
     struct send_order order;
     /* A socket without a port gets one with its first datagram. */
-    result = order_take(socket, to ? &address : NULL, &order);
+    result = order_take(socket, to ? &address : NULL, &order, batch);
     if (result == 0 && order.source_port == 0) {
         result = socket_ensure_port(socket);
         if (result == 0)
-            result = order_take(socket, to ? &address : NULL, &order);
+            result = order_take(socket, to ? &address : NULL, &order, batch);
     }
     if (result < 0)
         return result;
 
     struct ip_destination way;
     bool nonblocking = (flags & MSG_DONTWAIT) != 0;
-    result = way_find(&order, nonblocking, &way);
+    result = way_find(&order, nonblocking, batch, &way);
     if (result < 0)
         return result;
     /* A program that reaches many hosts by mistake harms them all: it has to say that it means
@@ -159,11 +189,19 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
         return result;
     if (!nonblocking)
         m->flags |= MBUF_ADMITTED;
+    if (batch)
+        batch_add(batch, m, way.dev);
     if (socket->protocol == IPPROTO_ICMP)
         result = ping_output(m, &order, &way);
     else
         result = udp_output(m, &order.ip, &way, order.source_port, order.destination_port);
     return result < 0 ? result : (ssize_t)n;
+}
+
+ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
+                      socklen_t length)
+{
+    return socket_send(socket, uio, flags, to, length, NULL);
 }
 
 /* --- The receive queue --- */
@@ -245,12 +283,14 @@ int socket_take_error(struct socket *socket)
  * wake-up proves nothing, since another reader may have been faster: the loop looks again, also
  * after a timeout, when a datagram may just have come. The deadline stays that of the call. Lock
  * held, released while asleep. */
-static int queue_wait(struct socket *socket, bool nonblocking)
+static int queue_wait(struct socket *socket, bool nonblocking, const struct socket_batch *batch)
 {
     uint64_t deadline = socket->receive_timeout ? clock_ns() + socket->receive_timeout : NEVER;
+    if (batch)
+        deadline = MIN(deadline, batch->deadline);
     int slept = 0;
     for (;;) {
-        int error = socket_take_error(socket);
+        int error = error_take(socket, batch);
         if (error)
             return -error;
         if (socket->queued > 0 || socket->shut_read)
@@ -289,10 +329,11 @@ static int queue_peek(struct socket *socket, struct mbuf **out)
 }
 
 /* Waits for a datagram and makes it the caller's: *out, NULL at the end after a shutdown. */
-static int datagram_take(struct socket *socket, bool peek, bool nonblocking, struct mbuf **out)
+static int datagram_take(struct socket *socket, bool peek, bool nonblocking,
+                         const struct socket_batch *batch, struct mbuf **out)
 {
     spinlock_acquire(&socket->lock);
-    int result = queue_wait(socket, nonblocking);
+    int result = queue_wait(socket, nonblocking, batch);
     if (result == 0 && peek)
         result = queue_peek(socket, out);
     else if (result == 0)
@@ -303,14 +344,14 @@ static int datagram_take(struct socket *socket, bool peek, bool nonblocking, str
 
 /* The datagram is off the queue before the user's memory is touched: if that turns out to be
  * bad, the datagram is lost to this caller alone, and counted. Only a peek leaves it. */
-ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                        struct sockaddr_in *from)
+ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
+                       struct sockaddr_in *from, struct socket_batch *batch)
 {
     if (flags & ~(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT))
         return -EOPNOTSUPP;
     struct mbuf *m = NULL;
     bool peek = (flags & MSG_PEEK) != 0;
-    int result = datagram_take(socket, peek, nonblocking || (flags & MSG_DONTWAIT), &m);
+    int result = datagram_take(socket, peek, nonblocking || (flags & MSG_DONTWAIT), batch, &m);
     if (result < 0)
         return result;
     if (from)
@@ -329,6 +370,12 @@ ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool 
     if (result < 0)
         return result;
     return (ssize_t)(flags & MSG_TRUNC ? length : copied);
+}
+
+ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
+                        struct sockaddr_in *from)
+{
+    return socket_receive(socket, uio, flags, nonblocking, from, NULL);
 }
 
 /* --- Asking --- */

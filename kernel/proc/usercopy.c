@@ -2,6 +2,7 @@
 #include "mm/vm.h"
 
 #include "abi/errno.h"
+#include "abi/socket.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/kalloc.h"
@@ -79,11 +80,33 @@ ssize_t copy_string_from_user(char *to, uintptr_t from, size_t size)
     return -ENAMETOOLONG;
 }
 
+/* Moves n bytes between kernel memory and as many pieces as it takes. */
+static int __attribute__((noinline)) copy_pieces(struct uio *uio, char *kernel, size_t n, bool to_user)
+{
+    uio->remaining -= n;
+    while (n > 0) {
+        struct iovec *piece = uio->pieces;
+        uintptr_t user = (uintptr_t)piece->iov_base;
+        size_t part = MIN(n, piece->iov_len);
+        if (to_user ? copy_to_user(user, kernel, part) : copy_from_user(kernel, user, part))
+            return -EFAULT;
+        piece->iov_base = (char *)piece->iov_base + part;
+        piece->iov_len -= part;
+        if (piece->iov_len == 0)
+            uio->pieces++;
+        kernel += part;
+        n -= part;
+    }
+    return 0;
+}
+
 int uio_put(struct uio *uio, const void *from, size_t n)
 {
     assert(n <= uio->remaining);
     if (!uio->user)
         memcpy((void *)uio->base, from, n);
+    else if (uio->pieces)
+        return copy_pieces(uio, (char *)from, n, true);
     else if (copy_to_user(uio->base, from, n))
         return -EFAULT;
     uio->base += n;
@@ -96,6 +119,8 @@ int uio_get(struct uio *uio, void *to, size_t n)
     assert(n <= uio->remaining);
     if (!uio->user)
         memcpy(to, (const void *)uio->base, n);
+    else if (uio->pieces)
+        return copy_pieces(uio, to, n, false);
     else if (copy_from_user(to, uio->base, n))
         return -EFAULT;
     uio->base += n;

@@ -1,7 +1,7 @@
-/* The socket system calls: arguments in, results out. Each turns descriptors, pointers and lengths
- * of the calling process into kernel values, checks them, and calls net/socket.h; what the calls
- * mean is decided there. A pointer is followed only by copy_from_user, copy_to_user or through a
- * uio.
+/* The socket system calls, but for those that take a struct msghdr (sysmsg.c): arguments in, results
+ * out. Each turns descriptors, pointers and lengths of the calling process into kernel values, checks
+ * them, and calls net/socket.h; what the calls mean is decided there. A pointer is followed only by
+ * copy_from_user, copy_to_user or through a uio.
  */
 #include "sys/sysnet.h"
 
@@ -18,9 +18,7 @@
 
 /* --- Arguments --- */
 
-/* The socket behind descriptor argument 0: 0, -EBADF, -ENOTSOCK. *file may be NULL if it is not
- * wanted. */
-static int argument_socket(struct socket **socket, struct file **file)
+int sysnet_argument_socket(struct socket **socket, struct file **file)
 {
     struct file *found = syscall_argument_file(0);
     if (!found)
@@ -34,9 +32,9 @@ static int argument_socket(struct socket **socket, struct file **file)
 /* A length that the user gives as socklen_t: as POSIX's int it must not be negative. */
 static bool length_is_valid(socklen_t length) { return length <= INT32_MAX; }
 
-/* Copies an address in. What is beyond a sockaddr_in is of no interest; what is short of one shows
- * in `length`, for the socket layer to judge. */
-static int address_from_user(struct sockaddr *address, uintptr_t user, socklen_t length)
+/* What is beyond a sockaddr_in is of no interest; what is short of one shows in `length`, for the socket
+ * layer to judge. */
+int sysnet_address_from_user(struct sockaddr *address, uintptr_t user, socklen_t length)
 {
     if (!length_is_valid(length))
         return -EINVAL;
@@ -85,9 +83,9 @@ static int64_t call_with_address(int (*call)(struct socket *, const struct socka
     struct socket *socket;
     struct sockaddr address;
     socklen_t length = (socklen_t)syscall_argument(2);
-    int result = argument_socket(&socket, NULL);
+    int result = sysnet_argument_socket(&socket, NULL);
     if (result == 0)
-        result = address_from_user(&address, syscall_argument(1), length);
+        result = sysnet_address_from_user(&address, syscall_argument(1), length);
     return result < 0 ? result : call(socket, &address, length);
 }
 
@@ -101,7 +99,7 @@ static int64_t call_for_address(int (*call)(struct socket *, struct sockaddr_in 
     struct socket *socket;
     struct sockaddr_in address;
     socklen_t room;
-    int result = argument_socket(&socket, NULL);
+    int result = sysnet_argument_socket(&socket, NULL);
     if (result < 0)
         return result;
     if (copy_from_user(&room, syscall_argument(2), sizeof(room)) < 0)
@@ -121,7 +119,7 @@ int64_t sys_getpeername(void) { return call_for_address(socket_getpeername); }
 int64_t sys_shutdown(void)
 {
     struct socket *socket;
-    int result = argument_socket(&socket, NULL);
+    int result = sysnet_argument_socket(&socket, NULL);
     return result < 0 ? result : socket_shutdown(socket, syscall_argument_int(1));
 }
 
@@ -137,11 +135,11 @@ int64_t sys_sendto(void)
     struct sockaddr address;
     uintptr_t user = syscall_argument(4);
     socklen_t length = (socklen_t)syscall_argument(5);
-    int result = argument_socket(&socket, &file);
+    int result = sysnet_argument_socket(&socket, &file);
     if (result == 0)
         result = argument_buffer(&uio);
     if (result == 0 && user)
-        result = address_from_user(&address, user, length);
+        result = sysnet_address_from_user(&address, user, length);
     if (result < 0)
         return result;
     int flags = syscall_argument_int(3) | (file->flags & O_NONBLOCK ? MSG_DONTWAIT : 0);
@@ -157,7 +155,7 @@ int64_t sys_recvfrom(void)
     struct sockaddr_in from;
     socklen_t room = 0;
     uintptr_t user = syscall_argument(4), user_length = syscall_argument(5);
-    int result = argument_socket(&socket, &file);
+    int result = sysnet_argument_socket(&socket, &file);
     if (result == 0)
         result = argument_buffer(&uio);
     if (result < 0)
@@ -182,7 +180,7 @@ int64_t sys_setsockopt(void)
     struct socket *socket;
     uint8_t value[OPTION_SIZE_MAX] = {0};
     socklen_t length = (socklen_t)syscall_argument(4);
-    int result = argument_socket(&socket, NULL);
+    int result = sysnet_argument_socket(&socket, NULL);
     if (result < 0)
         return result;
     if (!length_is_valid(length))
@@ -201,7 +199,7 @@ int64_t sys_getsockopt(void)
     uint8_t value[OPTION_SIZE_MAX];
     socklen_t length;
     uintptr_t user_length = syscall_argument(4);
-    int result = argument_socket(&socket, NULL);
+    int result = sysnet_argument_socket(&socket, NULL);
     if (result < 0)
         return result;
     if (copy_from_user(&length, user_length, sizeof(length)) < 0)

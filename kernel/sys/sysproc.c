@@ -179,7 +179,7 @@ int64_t sys_sbrk(void)
     return (int64_t)old;
 }
 
-static int timespec_to_ns(const struct timespec *time, uint64_t *ns)
+int timespec_to_ns(const struct timespec *time, uint64_t *ns)
 {
     if (time->tv_sec < 0 || time->tv_nsec < 0 || time->tv_nsec >= (int64_t)NS_PER_SEC)
         return -EINVAL;

@@ -278,6 +278,15 @@ static bool notify_wanted(const struct virtq *queue, uint16_t old, uint16_t new)
 }
 
 /* The place where a chain becomes the device's: fences S0 to S2, in this order. */
+/* QEMU (7.2, TCG) leaves a guest's fences out of the code it makes as long as the machine can have only one hart, though
+ * its devices run on a thread of their own: our store could still wait in the host's store buffer while our load is
+ * done. A register access takes QEMU's lock, and that orders the two on every host. Without it an interrupt or a
+ * doorbell is lost once in many thousands, and the machine sleeps on a full ring. */
+static void emulator_barrier(struct virtq *queue)
+{
+    queue->device->transport->status_get(queue->device);
+}
+
 bool virtq_kick(struct virtq *queue)
 {
     uint16_t old = queue->published, new = queue->added;
@@ -288,11 +297,13 @@ bool virtq_kick(struct virtq *queue)
     dma_publish();
     WRITE_ONCE(queue->available->index, new);
     queue->published = new;
-    /* S2: either the device sees the new index, or we see that it asks for a doorbell (2.7.13.4.1).
-     */
+    /* S2: either the device sees the new index, or we see that it asks for a doorbell (2.7.13.4.1). */
     dma_handshake();
-    if (!notify_wanted(queue, old, new))
-        return false;
+    if (!notify_wanted(queue, old, new)) {
+        emulator_barrier(queue);
+        if (!notify_wanted(queue, old, new))
+            return false;
+    }
     queue->device->transport->notify(queue->device, queue->index);
     return true;
 }
@@ -371,6 +382,7 @@ bool virtq_irq_enable(struct virtq *queue)
     /* S6: either the device sees that we want an interrupt, or we see what it has finished
      * (2.7.14). */
     dma_handshake();
+    emulator_barrier(queue);
     return !queue->broken && queue->used->index != queue->used_next;
 }
 

@@ -114,7 +114,7 @@ class Session:
             self.peer = Host(self.link, PEER_IP, PEER_MAC)
             self.gateway = Host(self.link, GATEWAY_IP, GATEWAY_MAC, forwards=True)
             self.report_port = self.peer.open(self._reported)
-        self._boot()
+        self._boot(card)
 
     def close(self):
         self._done.set()
@@ -160,10 +160,21 @@ class Session:
                 if late or self.overrun or not self.guest.running() or "panic" in self.console.text:
                     self._dead(what)
 
-    def _boot(self):
+    def _boot(self, card):
         self._console(r"^agent ready$", "boot", BOOT_WALL)
+        if card == "e1000":
+            self._card_listens()
         if hasattr(self, "peer"):
             self.command(f"report {self.report_port}")
+            self.round()
+
+    def _card_listens(self):
+        """QEMU's e1000 takes in nothing for a second after it was set up: asks until it does."""
+        answered = arp_reply_to(b"\x0a\0\2\xfa")
+        for _ in range(100):
+            self.link.send(wire.arp_frame(OTHER_ETH, wire.BROADCAST_MAC, wire.ARP_REQUEST, b"\x0a\0\2\xfa", GUEST))
+            if self.link.wait_for(answered, 0, timeout=ROUND_SECONDS):
+                return
             self.round()
 
     def round(self):

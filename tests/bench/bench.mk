@@ -15,13 +15,15 @@ $B/bench/count.so: tests/bench/count.c
 	@echo "  HOST  $@"
 	@$(HOSTCC) $(BENCH_HOST_CFLAGS) -shared -fPIC -fvisibility=hidden -o $@ $<
 
-$B/bench/floor.elf: $(BENCH_FLOOR_SOURCES) $(wildcard $(BENCH_FLOOR)/*.h kernel/*/*.h) $(BENCH_FLOOR)/floor.ld user/bench/protocol.h
+$B/bench/floor.elf: $(BENCH_FLOOR_SOURCES) $(wildcard $(BENCH_FLOOR)/*.h kernel/*/*.h) \
+		$(BENCH_FLOOR)/floor.ld user/bench/protocol.h
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	@$(CC) $(filter-out -MMD -MP,$(KCFLAGS)) -nostdlib -Wl,--no-warn-rwx-segments,--build-id=none \
 		-T $(BENCH_FLOOR)/floor.ld -o $@ $(filter %.c %.S,$^)
 
 bench-programs: $B/bench/peer $B/bench/count.so $B/bench/floor.elf
+test: bench-programs
 
 bench: tools all bench-programs ## measure against the emulator's floor: table, build/bench/results.json, plots
 	@$(PYTHON) tests/bench/bench.py

@@ -163,8 +163,8 @@ def counted():
             total = totals(measure(rig, counters, size, 8)[0])
             result["by_size"][size] = total
     values, _ = budget.take()
-    result.update({"copies": values["copies"], "crowd": values["instructions_crowd"] / values["instructions_8_in_flight"],
-                   "budget": values})
+    result.update({"budget": values, "copies": values["copies"],
+                   "crowd": values["instructions_crowd"] / values["instructions_8_in_flight"]})
     floor = Counters(BENCH / "floor.elf")
     with Rig(BENCH / "floor.elf", bare=True, counters=floor) as rig:
         result["floor"] = {size: totals(measure(rig, floor, size, 8)[0]) for size in SIZES}

@@ -34,7 +34,7 @@ ROWS = {
     "instructions_8_in_flight": (12, 0, "instructions of one echo, wake-ups included"),
     "instructions_crowd": (12, 0, "the same beside 100 open sockets and 1,000 ARP entries"),
     "instructions_per_byte": (5, 0, "what each further byte of payload costs"),
-    "copies": (2, 0, "bytes stored for each byte of payload, both ways together"),
+    "copies": (4, 0, "bytes stored for each byte of payload, both ways together"),
     "tlb_flushes": (0, 0.01, "instructions that make QEMU forget translations"),
     "atomics": (5, 0, "lr, sc and amo of one echo without the wake-ups: locks and counters"),
     "doorbells": (100, 0.1, "of both rings, 32 in flight"),

@@ -54,7 +54,7 @@ def other_rows(results):
     eight = counts["by_size"][64]
     rows = [("instructions per echo, 8 in flight", eight["instructions"], 1500, "most"),
             ("  of the floor", counts["floor"][64]["instructions"], None, None),
-            ("copies of the payload, both ways", counts["copies"], 2.1, "most"),
+            ("copies of the payload, both ways", counts["copies"], 2.25, "most"),
             ("TLB-flushing operations per echo", eight["tlb_flushes"], 0.01, "most"),
             ("100 sockets, 1,000 ARP entries: instructions against one", counts["crowd"],
              1.05, "most"),

@@ -6,8 +6,8 @@ which a stack that takes the frame would answer."""
 import pytest
 
 from harness import wire
-from shell import (GUEST_IP, GUEST_MAC, PEER, PEER_ETH, STRANGER, Wired, icmp_to_guest, is_arp_request_for,
-                   udp_to_guest)
+from shell import (GUEST_IP, GUEST_MAC, PEER, PEER_ETH, STRANGER, Wired, card_names, icmp_to_guest,
+                   is_arp_request_for, udp_to_guest)
 
 
 @pytest.fixture
@@ -137,6 +137,9 @@ def test_l2_unknown_ethernet_types_are_counted(wired):
 
 
 def test_l1_frames_for_other_stations_are_counted(wired):
+    """A card passes them on only when it is told to."""
+    (name,) = card_names(wired)
+    wired.run(f"ifconfig {name} promisc")
     before = wired.counters()
     assert wired.answers(echo(ethernet=wire.mac("52:54:00:99:99:99"))) == []
     assert wired.counted(before, "ether", "not_for_us") == 1

@@ -21,6 +21,7 @@
 
 #include "../lib/netconf.h"
 
+#define ECHO_BATCH     32
 #define INTERFACES_MAX 16
 #define TEXT_MAX       16384
 #define TEXT_PART      1400
@@ -56,13 +57,31 @@ static bool reply(int fd, const void *data, size_t n)
     return sendto(fd, data, n, 0, (struct sockaddr *)&peer, peer_length) >= 0;
 }
 
+/* As many as are waiting, ECHO_BATCH at most, are taken in one call and answered in another. */
 static void echo_serve(void)
 {
+    static char payloads[ECHO_BATCH][BENCH_PAYLOAD_MAX];
+    static struct sockaddr_in peers[ECHO_BATCH];
+    static struct iovec parts[ECHO_BATCH];
+    static struct mmsghdr messages[ECHO_BATCH];
     int fd = socket_on(BENCH_ECHO_PORT);
 
-    for (;;) {
-        ssize_t n = receive(fd);
-        reply(fd, datagram, (size_t)n);
+    for (int i = 0; i < ECHO_BATCH; i++) {
+        parts[i] = (struct iovec){payloads[i], sizeof payloads[i]};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &peers[i], .msg_namelen = sizeof peers[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+    }
+    for (int count = 0;;) {
+        for (int i = 0; i < count; i++)
+            parts[i].iov_len = sizeof payloads[i];
+        count = recvmmsg(fd, messages, ECHO_BATCH, MSG_WAITFORONE, NULL);
+        if (count < 0)
+            err(1, "receive");
+        for (int i = 0; i < count; i++)
+            parts[i].iov_len = messages[i].msg_len;
+        /* A message that cannot be sent is left out: the peer counts what is missing. */
+        for (int i = 0, sent; i < count; i += sent > 0 ? sent : 1)
+            sent = sendmmsg(fd, messages + i, (unsigned)(count - i), 0);
     }
 }
 

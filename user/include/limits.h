@@ -2,7 +2,7 @@
 #ifndef USER_LIMITS_H
 #define USER_LIMITS_H
 
-#include "abi/file.h" /* NAME_MAX, PATH_MAX, OPEN_MAX */
+#include "abi/file.h" /* NAME_MAX, PATH_MAX, OPEN_MAX, IOV_MAX */
 
 #define CHAR_BIT   __CHAR_BIT__
 #define UCHAR_MAX  255

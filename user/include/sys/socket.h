@@ -12,6 +12,32 @@ struct sockaddr_storage {
     uint64_t ss_alignment;
 };
 
+/* Ancillary data. This system has none, so a received message has no first header. */
+struct cmsghdr {
+    socklen_t cmsg_len;
+    int cmsg_level;
+    int cmsg_type;
+};
+
+#define CMSG_ALIGN(n) (((n) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define CMSG_LEN(n)   (CMSG_ALIGN(sizeof(struct cmsghdr)) + (n))
+#define CMSG_SPACE(n) (CMSG_ALIGN(sizeof(struct cmsghdr)) + CMSG_ALIGN(n))
+#define CMSG_DATA(header) ((unsigned char *)(header) + CMSG_ALIGN(sizeof(struct cmsghdr)))
+#define CMSG_FIRSTHDR(message)                                                                     \
+    ((message)->msg_controllen >= sizeof(struct cmsghdr) ? (struct cmsghdr *)(message)->msg_control \
+                                                         : (struct cmsghdr *)NULL)
+/* The header after this one, NULL after the last. */
+#define CMSG_NXTHDR(message, header) cmsg_next(message, header)
+
+static inline struct cmsghdr *cmsg_next(const struct msghdr *message, const struct cmsghdr *header)
+{
+    char *next = (char *)header + CMSG_ALIGN(header->cmsg_len);
+    char *end = (char *)message->msg_control + message->msg_controllen;
+    return next + sizeof(*header) <= end ? (struct cmsghdr *)next : NULL;
+}
+
+struct timespec; /* <time.h> */
+
 int socket(int domain, int type, int protocol);
 int bind(int fd, const struct sockaddr *address, socklen_t length);
 int connect(int fd, const struct sockaddr *address, socklen_t length);
@@ -21,6 +47,10 @@ ssize_t sendto(int fd, const void *from, size_t n, int flags, const struct socka
 ssize_t recv(int fd, void *to, size_t n, int flags);
 ssize_t recvfrom(int fd, void *restrict to, size_t n, int flags, struct sockaddr *restrict from,
                  socklen_t *restrict length);
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t recvmsg(int fd, struct msghdr *message, int flags);
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout);
 int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
 int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
 int shutdown(int fd, int how);

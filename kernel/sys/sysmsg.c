@@ -1,0 +1,237 @@
+/* sendmsg, recvmsg and, for several datagrams in one call, sendmmsg and recvmmsg.
+ *
+ * A message header is used where it lies, in the caller's page: one walk of the page table, and its fields are read
+ * and written like the kernel's own. That is safe because nobody else runs in this address space while the
+ * call lasts. A header that lies across two pages or is not aligned is copied in and, at the end, back.
+ *
+ * A batch ends at the first message that fails. If others went before it, the call returns how many, and the
+ * caller meets the failure when it calls again for the rest: a bad argument is still bad then, and a pending error
+ * of the socket has been left where it was. Whatever ends a batch of sends, the device learns of what is in
+ * its ring (socket_batch_end).
+ */
+#include "sys/sysnet.h"
+
+#include "abi/errno.h"
+#include "abi/process.h"
+#include "fs/file.h"
+#include "mm/vm.h"
+#include "net/socket.h"
+#include "sys/sys.h"
+
+/* --- Headers --- */
+
+/* A message header of the caller: a msghdr, or the mmsghdr that begins with one. */
+struct message {
+    struct mmsghdr *header; /* in the caller's page, or `copy`; of a plain msghdr only that part */
+    uintptr_t user;
+    size_t size;
+    struct mmsghdr copy;
+};
+
+/* `access`: VM_READ, and VM_WRITE if results go into it. 0 or -EFAULT. */
+static int message_open(struct message *message, uintptr_t user, size_t size, unsigned access)
+{
+    void *page = vm_user_page(current_proc()->space, user, access);
+    bool in_place = page && user % _Alignof(struct mmsghdr) == 0 && size <= PAGE_SIZE - user % PAGE_SIZE;
+    message->header = in_place ? page : &message->copy;
+    message->user = user;
+    message->size = size;
+    return in_place ? 0 : copy_from_user(&message->copy, user, size);
+}
+
+/* The results reach the caller. 0 or -EFAULT. */
+static int message_close(const struct message *message)
+{
+    if (message->header != &message->copy)
+        return 0;
+    return copy_to_user(message->user, &message->copy, message->size);
+}
+
+/* The header's buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX, sendmsg: no piece or
+ * more than IOV_MAX are -EMSGSIZE, more bytes in all than the result can express -EINVAL. */
+static int message_buffer(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
+{
+    size_t count = header->msg_iovlen, total = 0;
+    if (count == 0 || count > IOV_MAX)
+        return -EMSGSIZE;
+    if (copy_from_user(pieces, (uintptr_t)header->msg_iov, count * sizeof(*pieces)) < 0)
+        return -EFAULT;
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].iov_len > INT64_MAX - total)
+            return -EINVAL;
+        total += pieces[i].iov_len;
+    }
+    *uio = (struct uio){.base = (uintptr_t)pieces[0].iov_base,
+                        .remaining = total,
+                        .user = true,
+                        .pieces = count > 1 ? pieces : NULL};
+    return 0;
+}
+
+/* --- One message --- */
+
+/* What is the same for all messages of a call. */
+struct call {
+    struct socket *socket;
+    int flags;
+    bool nonblocking; /* the descriptor's O_NONBLOCK */
+    struct socket_batch *batch;
+};
+
+/* The call's first arguments; `flags` is the number of that one. 0, -EBADF, -ENOTSOCK. */
+static int call_begin(struct call *call, struct socket_batch *batch, unsigned flags)
+{
+    struct file *file;
+    int result = sysnet_argument_socket(&call->socket, &file);
+    if (result < 0)
+        return result;
+    call->flags = syscall_argument_int(flags);
+    call->nonblocking = (file->flags & O_NONBLOCK) != 0;
+    call->batch = batch;
+    return 0;
+}
+
+static ssize_t message_send(const struct call *call, const struct msghdr *header)
+{
+    struct iovec pieces[IOV_MAX];
+    struct uio uio;
+    struct sockaddr to;
+    uintptr_t name = (uintptr_t)header->msg_name;
+    if (header->msg_controllen != 0)
+        return -EINVAL;
+    int result = message_buffer(header, &uio, pieces);
+    if (result == 0 && name)
+        result = sysnet_address_from_user(&to, name, header->msg_namelen);
+    if (result < 0)
+        return result;
+    int flags = call->flags | (call->nonblocking ? MSG_DONTWAIT : 0);
+    return socket_send(call->socket, &uio, flags, name ? &to : NULL, header->msg_namelen, call->batch);
+}
+
+/* All that can be wrong with the header is found before a datagram is taken, but for bad addresses of what is to be
+ * filled. The datagram's real length is always asked for: it tells whether a part was cut off. */
+static ssize_t message_receive(const struct call *call, struct msghdr *header)
+{
+    struct iovec pieces[IOV_MAX];
+    struct uio uio;
+    struct sockaddr_in from;
+    uintptr_t name = (uintptr_t)header->msg_name;
+    int result = message_buffer(header, &uio, pieces);
+    if (result < 0)
+        return result;
+    if (name && header->msg_namelen > INT32_MAX)
+        return -EINVAL;
+    ssize_t room = (ssize_t)uio.remaining;
+    ssize_t length = socket_receive(call->socket, &uio, call->flags | MSG_TRUNC, call->nonblocking,
+                                    &from, call->batch);
+    if (length < 0)
+        return length;
+    if (name) {
+        socklen_t name_length = from.sin_family == AF_INET ? sizeof(from) : 0;
+        if (copy_to_user(name, &from, MIN(header->msg_namelen, name_length)) < 0)
+            return -EFAULT;
+        header->msg_namelen = name_length;
+    }
+    header->msg_controllen = 0;
+    header->msg_flags = length > room ? MSG_TRUNC : 0;
+    return call->flags & MSG_TRUNC ? length : MIN(length, room);
+}
+
+/* The arguments of sendmsg and recvmsg: descriptor, header, flags. */
+int64_t sys_sendmsg(void)
+{
+    struct call call;
+    struct message message;
+    int result = call_begin(&call, NULL, 2);
+    if (result == 0)
+        result = message_open(&message, syscall_argument(1), sizeof(struct msghdr), VM_READ);
+    return result < 0 ? result : message_send(&call, &message.header->msg_hdr);
+}
+
+int64_t sys_recvmsg(void)
+{
+    struct call call;
+    struct message message;
+    int result = call_begin(&call, NULL, 2);
+    if (result == 0)
+        result = message_open(&message, syscall_argument(1), sizeof(struct msghdr), VM_READ | VM_WRITE);
+    if (result < 0)
+        return result;
+    ssize_t received = message_receive(&call, &message.header->msg_hdr);
+    return received >= 0 && message_close(&message) < 0 ? -EFAULT : received;
+}
+
+/* --- Several messages --- */
+
+/* One message of a batch, whose header is at `user`. 0 or the error that ends the batch. */
+static int batch_step(const struct call *call, uintptr_t user, bool send)
+{
+    struct message message;
+    if (message_open(&message, user, sizeof(struct mmsghdr), VM_READ | VM_WRITE) < 0)
+        return -EFAULT;
+    struct mmsghdr *header = message.header;
+    ssize_t moved = send ? message_send(call, &header->msg_hdr) : message_receive(call, &header->msg_hdr);
+    if (moved < 0)
+        return (int)moved;
+    header->msg_len = (unsigned)moved;
+    return message_close(&message);
+}
+
+/* Arguments: descriptor, array, count, flags. How many messages were moved, or the error of the first. */
+static int64_t batch_run(struct call *call, bool send, bool wait_for_one)
+{
+    uintptr_t user = syscall_argument(1);
+    unsigned count = MIN((unsigned)syscall_argument(2), MMSG_MAX), done = 0;
+    int result = 0;
+    for (; done < count; done++, user += sizeof(struct mmsghdr)) {
+        result = batch_step(call, user, send);
+        if (result < 0)
+            break;
+        call->batch->later = true;
+        call->nonblocking |= wait_for_one;
+    }
+    return done > 0 ? (int64_t)done : result;
+}
+
+int64_t sys_sendmmsg(void)
+{
+    struct call call;
+    struct socket_batch batch = {0};
+    int64_t result = call_begin(&call, &batch, 3);
+    if (result == 0)
+        result = batch_run(&call, true, false);
+    socket_batch_end(&batch);
+    return result;
+}
+
+/* The time that the last argument gives, NULL for ever, as a deadline. 0, -EFAULT, -EINVAL. */
+static int argument_deadline(uintptr_t user, uint64_t *deadline)
+{
+    struct timespec timeout;
+    uint64_t ns;
+    *deadline = NEVER;
+    if (!user)
+        return 0;
+    if (copy_from_user(&timeout, user, sizeof(timeout)) < 0)
+        return -EFAULT;
+    if (timespec_to_ns(&timeout, &ns) < 0)
+        return -EINVAL;
+    *deadline = clock_ns() + ns;
+    return 0;
+}
+
+/* The timeout holds for every wait of the call, also for the first datagram's, as its manual page means it; not, as
+ * Linux has it, only between two datagrams. */
+int64_t sys_recvmmsg(void)
+{
+    struct call call;
+    struct socket_batch batch = {0};
+    int result = call_begin(&call, &batch, 3);
+    if (result == 0)
+        result = argument_deadline(syscall_argument(4), &batch.deadline);
+    if (result < 0)
+        return result;
+    bool wait_for_one = (call.flags & MSG_WAITFORONE) != 0;
+    call.flags &= ~MSG_WAITFORONE;
+    return batch_run(&call, false, wait_for_one);
+}
