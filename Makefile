@@ -100,9 +100,9 @@ $B/fs.img: $B/mkfs $(PROGRAM_FILES) $(ETC_FILES)
 UNIT_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Itests/unit/host -Itests/unit -Ikernel -MMD -MP
 UNIT_TESTS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-UNIT_KERNEL := $(sort $(wildcard kernel/net/*.c) kernel/virtio/virtq.c kernel/virtio/virtio.c \
+UNIT_KERNEL := $(sort $(wildcard kernel/net/*.c) $(wildcard kernel/virtio/*.c) \
 	$(wildcard kernel/fs/*.c) kernel/dev/block.c \
-	$(wildcard kernel/dev/virtio_*.c) kernel/virtio/virtio_pci.c kernel/dev/pci.c \
+	$(wildcard kernel/dev/virtio_*.c) kernel/dev/pci.c \
 	$(wildcard kernel/dev/e1000*.c))
 UNIT_HOST := $(wildcard tests/unit/host/*.c) $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
@@ -128,7 +128,7 @@ unit-programs: $(UNIT_TESTS:%=$B/unit/%)
 
 # --- packages ---
 PACKAGES := build-essential gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf qemu-system-misc \
-	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-scapy python3-pexpect libcmocka-dev gdb-multiarch gnuplot-nox
+	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-scapy python3-pexpect libcmocka-dev gdb-multiarch gnuplot-nox tshark
 
 deps: ## install what is missing (Debian packages); says what to install elsewhere
 	@tests/deps.sh $(PACKAGES)
@@ -156,6 +156,9 @@ qemu-gdb: tools all ## the same, stopped at the first instruction; then run gdb 
 test: tools all unit-programs ## everything: unit tests (ASan, UBSan), the include rule, system tests
 	@$(PYTHON) tests/run.py
 
+test-full: tools all unit-programs ## the same, and the network tests on every card, polled or not, on 1 and 3 harts
+	@$(PYTHON) tests/run.py --full tests
+
 unit: unit-programs ## the unit tests only
 	@$(PYTHON) tests/run.py tests/unit
 
@@ -176,6 +179,6 @@ help: ## this list
 	@echo 'Targets (variables: NIC=virtio|virtio-pci|e1000, SMP=1..8, TOOLPREFIX=, QEMU=):'
 	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1\t\2/p' Makefile tests/bench/bench.mk | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 
-.PHONY: all deps tools demo qemu qemu-gdb test unit format clean help
+.PHONY: all deps tools demo qemu qemu-gdb test test-full unit format clean help
 
 -include $(shell find $B -name '*.d' 2>/dev/null)

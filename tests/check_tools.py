@@ -18,9 +18,12 @@ def problems(qemu, compiler):
     if shutil.which(qemu) is None:
         yield f"{qemu} is missing (Debian package qemu-system-misc)"
     else:
-        text = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False).stdout
-        version = tuple(map(int, re.search(r"version (\d+)\.(\d+)", text).groups()))
-        if version < QEMU_NEEDED:
+        said = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False)
+        found = re.search(r"version (\d+)\.(\d+)", said.stdout)
+        version = tuple(map(int, found.groups())) if found else None
+        if version is None:
+            yield f"{qemu} --version: expected a version, got {(said.stdout + said.stderr).strip()!r}"
+        elif version < QEMU_NEEDED:
             yield (f"{qemu} is version {version[0]}.{version[1]}; 7.2 is needed: before it there is no "
                    "`-netdev dgram` with a descriptor and no Sstc timer")
     if shutil.which(compiler) is None:

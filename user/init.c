@@ -3,9 +3,10 @@
  *
  * Its arguments are the words of the kernel's command line (QEMU's -append):
  *
- *     net.INTERFACE=ADDRESS/PREFIX[,GATEWAY]   goes before the lines of /etc/net.conf, which
- * describes its form run=COMMAND...                           up to the end of the line: runs the
- * shell command instead of a shell and then ends QEMU with its exit status
+ *     polled                                   the interfaces that init brings up are polled
+ *     net.INTERFACE=ADDRESS/PREFIX[,GATEWAY]   goes before the lines of /etc/net.conf, which describes its form
+ *     run=COMMAND...                           up to the end of the line: runs the shell command instead of
+ *                                              a shell and then ends QEMU with its exit status
  */
 #include "lib/netconf.h"
 
@@ -38,6 +39,7 @@ struct setting {
 
 static struct setting settings[INTERFACES_MAX];
 static int setting_count;
+static bool polled;
 
 static void open_console(void)
 {
@@ -142,7 +144,7 @@ static void configure(const struct setting *setting, const char *name)
 {
     const char *prefix = prefix_text(setting->address, setting->mask);
 
-    if (interface_change_flags(name, IFF_UP, 0) ||
+    if (interface_change_flags(name, IFF_UP | (polled ? IFF_POLLED : 0), 0) ||
         interface_set_address(name, SIOCSIFADDR, setting->address) ||
         interface_set_address(name, SIOCSIFNETMASK, setting->mask)) {
         warn("%s %s", name, prefix);
@@ -218,6 +220,8 @@ int main(int argc, char **argv)
             command = argv[i] + 4;
         else if (strncmp(argv[i], "net.", 4) == 0)
             read_argument(argv[i]);
+        else if (strcmp(argv[i], "polled") == 0)
+            polled = true;
         else
             warnx("%s: unknown word on the kernel's command line", argv[i]);
     }

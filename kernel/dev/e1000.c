@@ -1,14 +1,16 @@
-/* Driver for Intel's 8254x Ethernet controllers, as a netdev: finding, starting, stopping and recovering
- * them. Registers are the business of e1000_hw.c, frames that of e1000_rx.c and e1000_tx.c.
+/* Driver for Intel's 8254x Ethernet controllers, as a netdev: finding, starting, stopping and
+ * recovering them. Registers are the business of e1000_hw.c, frames that of e1000_rx.c and
+ * e1000_tx.c.
  *
- * Probing silences the device, reads its address and reserves the rings' memory. Each open resets it and
- * sets it up from the start, in the order of chapter 14 of the 8254x manual; each stop resets it, which is
- * what makes it let go of the rings. So the driver recovers from an error of the device by a stop and an
- * open, with the frames that wait kept.
+ * Probing silences the device, reads its address and reserves the rings' memory. Each open resets
+ * it and sets it up from the start, in the order of chapter 14 of the 8254x manual; each stop
+ * resets it, which is what makes it let go of the rings. So the driver recovers from an error of
+ * the device by a stop and an open, with the frames that wait kept.
  *
- * The interrupt handler reads the cause register once, which clears it and drops the line (13.4.17), and
- * then acts on what it saw. The causes stay latched while they are masked; those that a poll has dealt with
- * are cleared before the mask is opened, so that they raise no second interrupt.
+ * The interrupt handler reads the cause register once, which clears it and drops the line
+ * (13.4.17), and then acts on what it saw. The causes stay latched while they are masked; those
+ * that a poll has dealt with are cleared before the mask is opened, so that they raise no second
+ * interrupt.
  */
 #include "dev/e1000.h"
 
@@ -26,8 +28,9 @@ _Static_assert(sizeof(struct e1000) <= PAGE_SIZE, "a device's record is one page
 
 /* --- starting and stopping; all under `life` --- */
 
-/* Stops the device and frees the mbufs in its rings; frames that wait stay. If it does not confirm the
- * reset, it is cut off from memory: then it is out of use, but the mbufs are ours all the same. */
+/* Stops the device and frees the mbufs in its rings; frames that wait stay. If it does not confirm
+ * the reset, it is cut off from memory: then it is out of use, but the mbufs are ours all the same.
+ */
 static int device_halt(struct e1000 *nic)
 {
     e1000_tx_halt(nic);
@@ -41,6 +44,8 @@ static int device_halt(struct e1000 *nic)
     return error;
 }
 
+/* In the order of 14.3 to 14.5: reset, modes and addresses, rings, transmission, reception,
+ * interrupts. */
 static int device_start(struct e1000 *nic)
 {
     int error = e1000_reset(nic);
@@ -80,6 +85,7 @@ static void e1000_stop(struct netdev *dev)
     sleeplock_release(&nic->life);
 }
 
+/* While the device is down there is nothing to do: device_start() looks at the flags. */
 static int e1000_set_receive_mode(struct netdev *dev)
 {
     struct e1000 *nic = dev->driver;
@@ -127,6 +133,8 @@ void e1000_attend(struct e1000 *nic)
 
 /* --- polling and interrupts --- */
 
+/* Frames that the stack sends while it is handed the received ones go out with one doorbell at the
+ * end. */
 static int e1000_poll(struct netdev *dev, int budget)
 {
     struct e1000 *nic = dev->driver;
@@ -153,8 +161,8 @@ static bool e1000_irq_on(struct netdev *dev)
         return false;
     e1000_write(nic, E1000_ICR, E1000_INTERRUPTS_RX); /* the poll has dealt with these */
     e1000_write(nic, E1000_IMS, E1000_INTERRUPTS_RX);
-    /* The writes have arrived before the ring is looked at once more: a frame that came before them and
-     * behind the poll raises no interrupt. */
+    /* The writes have arrived before the ring is looked at once more: a frame that came before them
+     * and behind the poll raises no interrupt. */
     e1000_read(nic, E1000_STATUS);
     device_barrier();
     return e1000_rx_pending(nic);
@@ -238,6 +246,7 @@ static int discover(struct e1000 *nic)
     return e1000_mac_read(nic, nic->dev.mac);
 }
 
+/* Makes it an interface. What can fail for good comes first, since interfaces stay. */
 static int enter(struct e1000 *nic)
 {
     struct netdev *dev = &nic->dev;

@@ -1,7 +1,7 @@
 /* The e1000's registers but those of its rings: reset, address, filters, modes.
  *
- * A register that the driver relies on is written after every reset, also where the reset is said to
- * give it that value: QEMU's resets nothing. Every wait for the device has a bound.
+ * A register that the driver relies on is written after every reset, also where the reset is said
+ * to give it that value: QEMU's resets nothing. Every wait for the device has a bound.
  */
 #include "dev/e1000_internal.h"
 
@@ -11,7 +11,8 @@
 #include "lib/string.h"
 #include "proc/clock.h"
 
-/* An EEPROM word takes some 100 us to be read serially; a register read takes about 1 us at least. */
+/* An EEPROM word takes some 100 us to be read serially; a register read takes about 1 us at least.
+ */
 #define EEPROM_READS 100000u
 
 #define RESET_QUIET  (10 * NS_PER_MS) /* until what was under way has ended */
@@ -41,6 +42,7 @@ static void delay(struct e1000 *nic, uint64_t ns)
     spinlock_release(&nic->pause_lock);
 }
 
+/* Interrupts first: what comes to an end below raises none. */
 void e1000_quiet(const struct e1000 *nic)
 {
     /* A 0 in IMS would change nothing: bits are taken out of the mask through IMC (13.4.21). */
@@ -50,6 +52,8 @@ void e1000_quiet(const struct e1000 *nic)
     flush(nic);
 }
 
+/* 14.3, and the order of its steps: masked before, because the device may be in any state, and
+ * after, because the reset may have unmasked. */
 int e1000_reset(struct e1000 *nic)
 {
     e1000_quiet(nic);
@@ -99,6 +103,8 @@ static int eeprom_read(const struct e1000 *nic, unsigned address, uint16_t *word
     return -EIO;
 }
 
+/* The whole EEPROM is read for its checksum: a wrong address on the wire would harm others (5.6).
+ */
 int e1000_mac_read(const struct e1000 *nic, uint8_t *mac)
 {
     uint16_t words[E1000_EEPROM_WORDS], sum = 0;
@@ -126,8 +132,8 @@ int e1000_mac_read(const struct e1000 *nic, uint8_t *mac)
 
 /* --- filters --- */
 
-/* The first entry is our address, the others are unused. The low part goes first: writing the high one,
- * with the valid bit, makes the entry count. */
+/* The first entry is our address, the others are unused. The low part goes first: writing the high
+ * one, with the valid bit, makes the entry count. */
 static void address_filter_set(const struct e1000 *nic)
 {
     const uint8_t *mac = nic->dev.mac;
@@ -140,8 +146,8 @@ static void address_filter_set(const struct e1000 *nic)
     }
 }
 
-/* The bit of the multicast table that stands for an address: with RCTL.MO = 0 it is numbered by bits 47 to
- * 36 of the address (13.5.1). */
+/* The bit of the multicast table that stands for an address: with RCTL.MO = 0 it is numbered by
+ * bits 47 to 36 of the address (13.5.1). */
 static unsigned multicast_bit(const uint8_t *mac)
 {
     return (((unsigned)mac[5] << 8 | mac[4]) >> 4) & 0xfff;
@@ -167,7 +173,7 @@ void e1000_configure(struct e1000 *nic)
     control &= ~(E1000_CTRL_RST | E1000_CTRL_PHY_RST | E1000_CTRL_VME);
     e1000_write(nic, E1000_CTRL, control | E1000_CTRL_SLU | E1000_CTRL_ASDE);
 
-    /* No pause frames. */
+    /* No pause frames, neither sent nor heeded (13.4.8 to 13.4.12). */
     e1000_write(nic, E1000_FCAL, 0);
     e1000_write(nic, E1000_FCAH, 0);
     e1000_write(nic, E1000_FCT, 0);
@@ -176,20 +182,20 @@ void e1000_configure(struct e1000 *nic)
     address_filter_set(nic);
     multicast_table_set(nic);
 
-    /* Interrupts are not delayed: under load the poll thread keeps them off anyway, and a first frame
-     * shall not wait. */
+    /* Interrupts are not delayed: under load the poll thread keeps them off anyway, and a first
+     * frame shall not wait (13.4.18, 13.4.30, 13.4.31). */
     e1000_write(nic, E1000_ITR, 0);
     e1000_write(nic, E1000_RDTR, 0);
     e1000_write(nic, E1000_RADV, 0);
     e1000_write(nic, E1000_TIDV, 0);
     e1000_write(nic, E1000_TADV, 0);
-    e1000_write(nic, E1000_TXDCTL, 0); /* each report at once */
+    e1000_write(nic, E1000_TXDCTL, 0); /* each report at once (13.4.43) */
     e1000_write(nic, E1000_RXCSUM, E1000_RXCSUM_IPOFLD | E1000_RXCSUM_TUOFLD);
 }
 
-/* Frames of more than 1522 bytes are left out (LPE), bad ones too (SBP); buffers are of 2048 bytes (BSIZE,
- * BSEX 0). After every write of this register QEMU receives nothing for a second, so one that would change
- * nothing is not made. */
+/* Frames of more than 1522 bytes are left out (LPE), bad ones too (SBP); buffers are of 2048 bytes
+ * (BSIZE, BSEX 0). After every write of this register QEMU receives nothing for a second, so one
+ * that would change nothing is not made. */
 void e1000_receive_enable(struct e1000 *nic)
 {
     uint16_t flags = READ_ONCE(nic->dev.flags);
@@ -204,6 +210,7 @@ void e1000_receive_enable(struct e1000 *nic)
     e1000_write(nic, E1000_RCTL, control);
 }
 
+/* The values of 14.5 for copper and full duplex. */
 void e1000_transmit_enable(struct e1000 *nic)
 {
     e1000_write(nic, E1000_TIPG, E1000_TIPG_VALUE);

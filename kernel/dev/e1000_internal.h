@@ -1,4 +1,5 @@
-/* What the parts of the e1000 driver share: its record, and the functions by which one calls another.
+/* What the parts of the e1000 driver share: its record, and the functions by which one calls
+ * another.
  *
  *   e1000.c       finds, starts, stops and recovers the device
  *   e1000_hw.c    resets it and programs its registers, the EEPROM and the filters
@@ -22,8 +23,8 @@
 /* What irq_off turns off, and what irq_on asks for. A change of the link is always reported. */
 #define E1000_INTERRUPTS_RX (E1000_INTERRUPT_RXT0 | E1000_INTERRUPT_RXDMT0 | E1000_INTERRUPT_RXO)
 
-/* The receive ring belongs to the poll thread and, while no poll runs, to who opens or stops the device:
- * it needs no lock. */
+/* The receive ring belongs to the poll thread and, while no poll runs, to who opens or stops the
+ * device: it needs no lock. */
 struct e1000_rx {
     struct e1000_rx_descriptor *descriptors;
     struct mbuf **mbufs; /* what each descriptor points to; NULL in all: the ring is empty */
@@ -32,9 +33,9 @@ struct e1000_rx {
     bool skipping;       /* the rest of a frame that was longer than a buffer is still to come */
 };
 
-/* From `clean` to `shown` descriptors are the device's, from there to `tail` filled in but not yet shown
- * to it, the others free; one stays free always, because to the device head == tail means empty (3.4).
- * All [tx_lock]. */
+/* From `clean` to `shown` descriptors are the device's, from there to `tail` filled in but not yet
+ * shown to it, the others free; one stays free always, because to the device head == tail means
+ * empty (3.4). All [tx_lock]. */
 struct e1000_tx {
     struct e1000_tx_descriptor *descriptors;
     struct mbuf **mbufs; /* at the last descriptor of each frame; NULL elsewhere */
@@ -82,18 +83,19 @@ int e1000_attach(struct pci_function *function, unsigned rx_size, unsigned tx_si
 
 /* Any context, tx_lock may be held: has the poll thread call e1000_attend(). */
 void e1000_request_attention(struct e1000 *nic);
-/* Poll thread, no lock held: finds out what the matter is, and recovers the device if it has failed. */
+/* Poll thread, no lock held: finds out what the matter is, and recovers the device if it has
+ * failed. */
 void e1000_attend(struct e1000 *nic);
 
 /* --- e1000_hw.c; under `life`, or at boot --- */
 
 /* No interrupt, no traffic. */
 void e1000_quiet(const struct e1000 *nic);
-/* Thread context; takes some milliseconds. Afterwards the device uses no memory, and its registers are
- * as after power-on or, in QEMU, as they were. -EIO: it does not answer. */
+/* Thread context; takes some milliseconds. Afterwards the device uses no memory, and its registers
+ * are as after power-on or, in QEMU, as they were. -EIO: it does not answer. */
 int e1000_reset(struct e1000 *nic);
-/* Reads the Ethernet address. 0, -EIO (logged): no answer or a wrong checksum; -EINVAL (logged): not the
- * address of a station. */
+/* Reads the Ethernet address. 0, -EIO (logged): no answer or a wrong checksum; -EINVAL (logged):
+ * not the address of a station. */
 int e1000_mac_read(const struct e1000 *nic, uint8_t *mac);
 /* After a reset: everything but the rings. */
 void e1000_configure(struct e1000 *nic);
@@ -105,11 +107,13 @@ bool e1000_is_gone(const struct e1000 *nic);
 
 /* --- e1000_rx.c --- */
 
-/* Fills the ring and tells the device where it is; reception is off. 0; -ENOMEM, then the ring is empty. */
+/* Fills the ring and tells the device where it is; reception is off. 0; -ENOMEM, then the ring is
+ * empty. */
 int e1000_rx_start(struct e1000 *nic);
 /* Gives up what is in the ring: frees all its mbufs. The device no longer uses it. */
 void e1000_rx_empty(struct e1000 *nic);
-/* Poll thread. Takes at most `budget` descriptors, appends their frames to the list, refills. How many. */
+/* Poll thread. Takes at most `budget` descriptors, appends their frames to the list, refills. How
+ * many. */
 int e1000_rx_collect(struct e1000 *nic, int budget, struct list *received);
 /* Poll thread. Whether a frame waits to be taken. */
 bool e1000_rx_pending(const struct e1000 *nic);

@@ -1,8 +1,8 @@
 /* Registers and descriptors of Intel's 8254x Ethernet controllers: what the driver uses of them.
  *
- * Section numbers are those of "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's
- * Manual" (317453), here called the 8254x manual. Registers are 32 bits wide and lie at these offsets in
- * region 0. Everything is little-endian, as is the machine.
+ * Section numbers are those of "PCI/PCI-X Family of Gigabit Ethernet Controllers Software
+ * Developer's Manual" (317453), here called the 8254x manual. Registers are 32 bits wide and lie at
+ * these offsets in region 0. Everything is little-endian, as is the machine.
  */
 #ifndef DEV_E1000_REGS_H
 #define DEV_E1000_REGS_H
@@ -50,7 +50,8 @@
 #define E1000_INTERRUPT_RXO    (1u << 6) /* a frame was lost for want of room */
 #define E1000_INTERRUPT_RXT0   (1u << 7) /* frames have been received */
 
-/* Receive control (13.4.22), ring (13.4.25 to 13.4.29), delays (13.4.30, 13.4.31), checksums (3.2.9) */
+/* Receive control (13.4.22), ring (13.4.25 to 13.4.29), delays (13.4.30, 13.4.31), checksums
+ * (3.2.9) */
 #define E1000_RCTL     0x0100
 #define E1000_RCTL_EN  (1u << 1)
 #define E1000_RCTL_SBP (1u << 2)  /* store bad frames */
@@ -98,7 +99,8 @@
 #define E1000_RAH_VALID       (1u << 31)
 #define E1000_ADDRESS_FILTERS 16u
 
-/* Rings: the base is a multiple of 16 bytes, the length of 128, so of 8 descriptors (3.2.6, 3.4). */
+/* Rings: the base is a multiple of 16 bytes, the length of 128, so of 8 descriptors (3.2.6, 3.4).
+ */
 #define E1000_RING_STEP 8u
 #define E1000_RING_MAX  4096u
 
@@ -136,8 +138,8 @@ struct e1000_tx_descriptor {
 #define E1000_TX_DD           0x01u
 #define E1000_TX_OPTION_TXSM  0x02u /* insert the transport checksum */
 
-/* Where the transport checksum begins (TUCSS) and is stored (TUCSO), bytes from the start of the frame;
- * TUCSE 0: it goes to the end. */
+/* Where the transport checksum begins (TUCSS) and is stored (TUCSO), bytes from the start of the
+ * frame; TUCSE 0: it goes to the end. */
 #define E1000_TX_CONTEXT_START(offset) ((uint64_t)(offset) << 32)
 #define E1000_TX_CONTEXT_STORE(offset) ((uint64_t)(offset) << 40)
 

@@ -1,12 +1,13 @@
 /* The e1000's receive ring (8254x manual, 3.2).
  *
- * Every descriptor always has an mbuf. The device owns those from its head up to, but not including, the
- * tail that it was told: so one less than there are, because head == tail means that it has none (3.2.6).
- * A received mbuf is passed up only when a new one has taken its place; otherwise it is counted as dropped
- * and posted again. One write of the tail register gives back what a poll has taken.
+ * Every descriptor always has an mbuf. The device owns those from its head up to, but not
+ * including, the tail that it was told: so one less than there are, because head == tail means that
+ * it has none (3.2.6). A received mbuf is passed up only when a new one has taken its place;
+ * otherwise it is counted as dropped and posted again. One write of the tail register gives back
+ * what a poll has taken.
  *
- * Where the device is, is seen from the descriptors' DD bits, never from its head register: that may run
- * ahead of what has been written to memory (13.4.28).
+ * Where the device is, is seen from the descriptors' DD bits, never from its head register: that
+ * may run ahead of what has been written to memory (13.4.28).
  */
 #include "dev/e1000_internal.h"
 
@@ -46,6 +47,7 @@ void e1000_rx_empty(struct e1000 *nic)
     }
 }
 
+/* The head may be written only while reception is off (13.4.28). */
 int e1000_rx_start(struct e1000 *nic)
 {
     struct e1000_rx *rx = &nic->rx;
@@ -75,8 +77,9 @@ bool e1000_rx_pending(const struct e1000 *nic)
     return READ_ONCE(nic->rx.descriptors[nic->rx.next].status) & E1000_RX_DD;
 }
 
-/* Judges a done descriptor: whether it holds a good frame, all of it. Counts why not. A frame longer than
- * a buffer fills several descriptors, of which only the last has EOP (3.2.3.1): it is dropped as one. */
+/* Judges a done descriptor: whether it holds a good frame, all of it. Counts why not. A frame
+ * longer than a buffer fills several descriptors, of which only the last has EOP (3.2.3.1): it is
+ * dropped as one. */
 static bool frame_is_good(struct e1000 *nic, const struct e1000_rx_descriptor *descriptor)
 {
     struct netdev_counters *counters = &nic->dev.counters;
@@ -95,15 +98,16 @@ static bool frame_is_good(struct e1000 *nic, const struct e1000_rx_descriptor *d
     return true;
 }
 
-/* The device's verdict on the transport checksum, if it gives one (3.2.9). A bad one is not believed: the
- * stack looks itself, and counts. */
+/* The device's verdict on the transport checksum, if it gives one (3.2.9). A bad one is not
+ * believed: the stack looks itself, and counts. */
 static bool checksum_is_verified(const struct e1000_rx_descriptor *descriptor)
 {
     return !(descriptor->status & E1000_RX_IXSM) && (descriptor->status & E1000_RX_TCPCS) &&
            !(descriptor->errors & E1000_RX_ERROR_TCPE);
 }
 
-/* An mbuf from `fresh`, which is refilled by the handful, so that the pool is locked once for many. */
+/* An mbuf from `fresh`, which is refilled by the handful, so that the pool is locked once for many.
+ */
 static struct mbuf *replacement_take(struct e1000 *nic, struct list *fresh)
 {
     if (list_empty(fresh) && !mbuf_alloc_many(fresh, HANDFUL, MBUF_RX_RING)) {
@@ -136,6 +140,7 @@ static void slot_take(struct e1000 *nic, unsigned slot, struct list *received, s
     list_push_back(received, &m->node);
 }
 
+/* Length and errors mean something only behind the load that showed DD, hence the fence (3.2.3). */
 int e1000_rx_collect(struct e1000 *nic, int budget, struct list *received)
 {
     struct e1000_rx *rx = &nic->rx;

@@ -1,16 +1,16 @@
 /* The e1000's transmit ring (8254x manual, 3.3 and 3.4).
  *
- * A frame takes one descriptor, and one more in front of it if the device is to compute a checksum at
- * another place than it did last: a context, which moves no data. Each frame's last descriptor asks for a
- * report (RS); the device's DD bit there means that it is done with the whole frame.
+ * A frame takes one descriptor, and one more in front of it if the device is to compute a checksum
+ * at another place than it did last: a context, which moves no data. Each frame's last descriptor
+ * asks for a report (RS); the device's DD bit there means that it is done with the whole frame.
  *
- * Sent mbufs are taken back when the device is polled, and when the ring is full. A frame that finds it
- * full even then waits in the netdev's queue; only while frames wait there is the interrupt TXDW on, and
- * the poll that follows moves them into the ring, in order.
+ * Sent mbufs are taken back when the device is polled, and when the ring is full. A frame that
+ * finds it full even then waits in the netdev's queue; only while frames wait there is the
+ * interrupt TXDW on, and the poll that follows moves them into the ring, in order.
  *
- * Doorbells. Frames sent while the poll thread is at work (`polling`) are shown to the device by one write
- * of its tail register at its end. The flag and the ring are under one lock: either a sender sees polling
- * false and writes, or the poll's end comes after it and writes for it.
+ * Doorbells. Frames sent while the poll thread is at work (`polling`) are shown to the device by
+ * one write of its tail register at its end. The flag and the ring are under one lock: either a
+ * sender sees polling false and writes, or the poll's end comes after it and writes for it.
  */
 #include "dev/e1000_internal.h"
 
@@ -28,6 +28,8 @@ static unsigned next_of(const struct e1000_tx *tx, unsigned slot)
     return slot + 1 < tx->size ? slot + 1 : 0;
 }
 
+/* Whether any frame fits. To the device head == tail means empty, so one descriptor always stays
+ * free (3.4). */
 static bool has_room(const struct e1000_tx *tx)
 {
     unsigned used = tx->tail - tx->clean + (tx->tail < tx->clean ? tx->size : 0);
@@ -53,8 +55,9 @@ static void slot_put(struct e1000_tx *tx, uint64_t address, uint32_t command, ui
     tx->tail = next_of(tx, tx->tail);
 }
 
-/* Has the device compute what MBUF_CSUM_PARTIAL asks for, from csum_start to the end of the frame. It
- * remembers the last context (3.3.6), and most frames want the same. No RS: nobody looks at its DD bit. */
+/* Has the device compute what MBUF_CSUM_PARTIAL asks for, from csum_start to the end of the frame.
+ * It remembers the last context (3.3.6), and most frames want the same. No RS: nobody looks at its
+ * DD bit. */
 static void context_put(struct e1000_tx *tx, const struct mbuf *m)
 {
     unsigned start = m->csum_start, store = start + m->csum_offset;
@@ -66,8 +69,8 @@ static void context_put(struct e1000_tx *tx, const struct mbuf *m)
     slot_put(tx, context, E1000_TX_DEXT | E1000_TX_CONTEXT_IPV4, 0, NULL);
 }
 
-/* Fills a short frame with zeros up to Ethernet's least length. The device could, QEMU's does not. A
- * checksum to the frame's end is the same with them. */
+/* Fills a short frame with zeros up to Ethernet's least length. The device could, QEMU's does not.
+ * A checksum to the frame's end is the same with them. */
 static void pad(struct mbuf *m)
 {
     if (m->length >= ETHERNET_FRAME_MIN)
@@ -76,7 +79,8 @@ static void pad(struct mbuf *m)
     memset(mbuf_append(m, missing), 0, missing);
 }
 
-/* Puts a frame into the ring, which has room. */
+/* Puts a frame into the ring, which has room. Each frame asks for a report (RS), or nobody would
+ * learn that its mbuf is free again; the card appends the check sequence (IFCS; 3.3.3.1). */
 static void frame_put(struct e1000 *nic, struct mbuf *m)
 {
     uint32_t command = E1000_TX_EOP | E1000_TX_IFCS | E1000_TX_RS;
@@ -109,7 +113,8 @@ static bool oldest_is_done(const struct e1000_tx *tx)
            (READ_ONCE(tx->descriptors[oldest_frame(tx)].status) & E1000_TX_DD);
 }
 
-/* Takes sent frames back, and moves waiting ones into the room there is then. */
+/* Takes sent frames back, and moves waiting ones into the room there is then. The device is done
+ * with frames in order, so the first one that it is not done with ends the search. */
 static void reclaim(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;
@@ -129,6 +134,7 @@ static void reclaim(struct e1000 *nic)
         frame_put(nic, netdev_tx_resume(&nic->dev));
 }
 
+/* Rings the doorbell: what lies before the tail is the device's (13.4.40). */
 static void show(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;
@@ -151,8 +157,9 @@ static bool interrupt_ask(struct e1000 *nic)
     return oldest_is_done(&nic->tx);
 }
 
-/* Frames wait for room. If nothing has got done for long although the link is up, the device is stuck. Found
- * out by who sends and at the end of polls: senders that wait for room have one made now and then. */
+/* Frames wait for room. If nothing has got done for long although the link is up, the device is
+ * stuck. Found out by who sends and at the end of polls: senders that wait for room have one made
+ * now and then. */
 static void stall_check(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;
@@ -165,8 +172,8 @@ static void stall_check(struct e1000 *nic)
     }
 }
 
-/* Shows the device what is new. If frames still wait, asks for an interrupt; should the device have made
- * room meanwhile, goes round again: with fewer frames each time. */
+/* Shows the device what is new. If frames still wait, asks for an interrupt; should the device have
+ * made room meanwhile, goes round again: with fewer frames each time. */
 static void flush(struct e1000 *nic)
 {
     for (;;) {
@@ -185,6 +192,7 @@ static void flush(struct e1000 *nic)
     }
 }
 
+/* The body of e1000_transmit, under the lock. */
 static int submit(struct e1000 *nic, struct mbuf *m, bool more)
 {
     struct netdev *dev = &nic->dev;
@@ -197,8 +205,8 @@ static int submit(struct e1000 *nic, struct mbuf *m, bool more)
     int error = 0;
     if (!has_room(tx))
         reclaim(nic);
-    /* Behind the frames that wait already, so that order is kept. */
-    if (dev->tx_waiting_count > 0 || !has_room(tx))
+    /* Room means that no frame waits: order is kept. */
+    if (!has_room(tx))
         error = netdev_tx_defer(dev, m);
     else
         frame_put(nic, m);
@@ -255,6 +263,8 @@ bool e1000_tx_has_stalled(struct e1000 *nic)
     return stalled;
 }
 
+/* Head and tail may be written only while transmission is off (13.4.39). A reset has made the
+ * device forget its context. */
 void e1000_tx_start(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;

@@ -1,12 +1,12 @@
 /* The PCI bus: what is there, where its registers are put, and which driver it gets.
  *
- * QEMU starts without firmware, so nobody has assigned addresses: every base address register is sized
- * here and pointed into the host bridge's 32-bit memory window, those that could take 64 bits too. I/O
- * ports are left alone, no driver needs them. Interrupts are the four INTx lines: MSI would need a
- * target that the PLIC is not.
+ * QEMU starts without firmware, so nobody has assigned addresses: every base address register is
+ * sized here and pointed into the host bridge's 32-bit memory window, those that could take 64 bits
+ * too. I/O ports are left alone, no driver needs them. Interrupts are the four INTx lines: MSI
+ * would need a target that the PLIC is not.
  *
- * Everything happens on one hart while the kernel boots; afterwards the table is only read, so no lock
- * is needed. /dev/pci gives it to user programs.
+ * Everything happens on one hart while the kernel boots; afterwards the table is only read, so no
+ * lock is needed. /dev/pci gives it to user programs.
  */
 #include "dev/pci.h"
 
@@ -112,6 +112,8 @@ void pci_disable(const struct pci_function *function)
     device_barrier();
 }
 
+/* Links are offsets, their lowest two bits reserved (PCI 3.0, 6.7). Beyond the first 256 bytes an
+ * ordinary device reads as all ones, and so does one that has gone. */
 unsigned pci_capability_find(const struct pci_function *function, uint8_t id, unsigned index)
 {
     if (!(pci_config_read16(function, CONFIG_STATUS) & STATUS_CAPABILITY_LIST))
@@ -130,8 +132,8 @@ unsigned pci_capability_find(const struct pci_function *function, uint8_t id, un
 
 /* --- regions --- */
 
-/* Writes all ones to a base address register and tells which of them it kept: those above the region's
- * size, and its kind in the lowest bits (PCI 3.0, 6.2.5.1). */
+/* Writes all ones to a base address register and tells which of them it kept: those above the
+ * region's size, and its kind in the lowest bits (PCI 3.0, 6.2.5.1). */
 static uint32_t region_mask_read(const struct pci_function *function, unsigned number)
 {
     unsigned offset = CONFIG_REGIONS + 4 * number;
@@ -142,7 +144,8 @@ static uint32_t region_mask_read(const struct pci_function *function, unsigned n
     return mask;
 }
 
-/* Fills in kind and size of a region; size 0: there is none. Returns how many registers it takes. */
+/* Fills in kind and size of a region; size 0: there is none. Returns how many registers it takes.
+ */
 static unsigned region_measure(struct pci_function *function, unsigned number)
 {
     struct pci_region *region = &function->info.regions[number];
@@ -167,7 +170,8 @@ static unsigned region_measure(struct pci_function *function, unsigned number)
     return wide ? 2 : 1;
 }
 
-/* A naturally aligned piece of the window, as the register's missing low bits demand. 0: no room. */
+/* A naturally aligned piece of the window, as the register's missing low bits demand. 0: no room.
+ */
 static uintptr_t window_take(uint64_t size)
 {
     const uintptr_t end = PCI_MMIO_WINDOW + PCI_MMIO_WINDOW_SIZE;
@@ -180,6 +184,7 @@ static uintptr_t window_take(uint64_t size)
     return address;
 }
 
+/* Points a memory region into the window; the upper half of a 64-bit one is 0 there. */
 static void region_assign(struct pci_function *function, unsigned number)
 {
     struct pci_region *region = &function->info.regions[number];
@@ -216,6 +221,7 @@ int pci_irq_register(const struct pci_function *function, irq_handler handler, v
     return function->info.irq ? irq_register(function->info.irq, handler, argument) : -ENXIO;
 }
 
+/* Who the function is, and to which interrupt source its pin leads. */
 static void identity_read(struct pci_function *function)
 {
     struct pci_info *info = &function->info;
@@ -224,15 +230,16 @@ static void identity_read(struct pci_function *function)
     info->device = pci_config_read16(function, CONFIG_DEVICE);
     info->class_code = class_revision >> 8;
     info->revision = (uint8_t)class_revision;
-    /* Lines are wired by slot. The interrupt line register would say what firmware has found out. */
+    /* Lines are wired by slot. The interrupt line register would say what firmware has found out.
+     */
     info->pin = pci_config_read8(function, CONFIG_INTERRUPT_PIN);
     if (info->pin > 4)
         info->pin = 0;
     info->irq = info->pin ? PCI_INTX_IRQ(info->slot, info->pin) : 0;
 }
 
-/* Enters a function that is there. Decoding is off while its registers are sized, or it would answer
- * at the addresses that are written for it. */
+/* Enters a function that is there. Decoding is off while its registers are sized, or it would
+ * answer at the addresses that are written for it. */
 static void function_add(struct pci_function *function)
 {
     identity_read(function);
@@ -248,6 +255,8 @@ static void function_add(struct pci_function *function)
     }
 }
 
+/* Function 0 is there if any is, and says whether there may be others (6.2.1). A place where nobody
+ * is reads as vendor ffff. */
 static void slot_scan(unsigned slot)
 {
     unsigned count = 1;
@@ -279,6 +288,8 @@ static const struct pci_driver *driver_find(const struct pci_function *function)
     return NULL;
 }
 
+/* Has the driver probe the function, and turns it off again if that fails: it may be in any state.
+ */
 static void driver_attach(struct pci_function *function)
 {
     struct pci_info *info = &function->info;
@@ -301,8 +312,8 @@ static void driver_attach(struct pci_function *function)
 
 /* --- /dev/pci --- */
 
-/* Whole records from the file's position on. The position is taken atomically, because processes may
- * share the file. */
+/* Whole records from the file's position on. The position is taken atomically, because processes
+ * may share the file. */
 static ssize_t pci_read(struct file *file, struct uio *uio)
 {
     ssize_t total = 0;
@@ -323,6 +334,7 @@ static ssize_t pci_read(struct file *file, struct uio *uio)
 
 static const struct file_ops pci_file_ops = {.read = pci_read};
 
+/* All regions are assigned before the first driver sees its function. */
 void pci_init(void)
 {
     function_count = 0;

@@ -6,9 +6,10 @@
  * and status byte lie in the record, not on the thread's stack, because kernel stacks are not
  * identity-mapped.
  *
- * A device that breaks the ring's rules, asks for a reset, or does not answer within BLK_TIMEOUT is
- * given up for good: a sleeping thread resets it, and only then, when it owns no memory any more,
- * do the requests end with -EIO. Everything after that ends with -EIO at once.
+ * A device that breaks the ring's rules, asks for a reset, or has not answered within BLK_TIMEOUT (its
+ * interrupt may be lost, so the ring is looked at once more) is given up for good: a sleeping thread
+ * resets it, and only then, when it owns no memory any more, do the requests end with -EIO. Everything
+ * after that ends with -EIO at once.
  */
 #include "dev/virtio_blk.h"
 
@@ -94,24 +95,31 @@ static int blk_result(const struct blk_request *request, uint32_t written)
     }
 }
 
-/* Interrupt handler: ends the requests that are done. */
+/* Lock held, device running. Ends the requests that are done; returns how many. */
+static unsigned blk_collect(struct virtio_blk *blk)
+{
+    void *token;
+    uint32_t written;
+    unsigned count = 0;
+    int got = 0;
+
+    /* Once more after enabling: what was finished in between raises no interrupt (2.7.14). */
+    do {
+        for (; (got = virtq_get(blk->queue, &token, &written)) > 0; count++)
+            blk_complete(token, blk_result(token, written));
+    } while (virtq_irq_enable(blk->queue));
+    if (got < 0)
+        blk_fail(blk);
+    return count;
+}
+
+/* Interrupt handler. */
 static void blk_queue_event(struct virtio_device *device)
 {
     struct virtio_blk *blk = device->context;
-    void *token;
-    uint32_t written;
-    int got = 0;
-
     spinlock_acquire(&blk->lock);
-    if (blk->state == BLK_RUNNING) {
-        /* Once more after enabling: what was finished in between raises no interrupt (2.7.14). */
-        do {
-            while ((got = virtq_get(blk->queue, &token, &written)) > 0)
-                blk_complete(token, blk_result(token, written));
-        } while (virtq_irq_enable(blk->queue));
-        if (got < 0)
-            blk_fail(blk);
-    }
+    if (blk->state == BLK_RUNNING)
+        blk_collect(blk);
     spinlock_release(&blk->lock);
 }
 
@@ -170,7 +178,11 @@ static void blk_wait(struct virtio_blk *blk, struct waitq *queue, uint64_t deadl
     /* A reset under way ends by itself. */
     if (blk->state != BLK_RUNNING)
         deadline = NEVER;
-    if (waitq_sleep_uninterruptible(queue, deadline) == -ETIMEDOUT && blk->state == BLK_RUNNING) {
+    if (waitq_sleep_uninterruptible(queue, deadline) != -ETIMEDOUT || blk->state != BLK_RUNNING)
+        return;
+    if (blk_collect(blk) > 0) {
+        kprintf("%s: done, but without an interrupt\n", blk->device->name);
+    } else {
         kprintf("%s: no answer within %llu s\n", blk->device->name, BLK_TIMEOUT / NS_PER_SEC);
         blk_fail(blk);
     }

@@ -6,9 +6,9 @@
  * back what is in the rings (3.3.1). So the driver recovers from an error of the device by a stop
  * and an open.
  *
- * A device that breaks the rings' rules, or asks for a reset, is started anew by the poll thread,
- * with the frames that wait kept. If that has helped for less than RECOVERY_INTERVAL, it is given
- * up for good: the interface is marked broken, its link is down.
+ * A device that breaks the rings' rules, asks for a reset, or sends nothing for long is started anew by
+ * the poll thread, with the frames that wait kept. If that has helped for less than RECOVERY_INTERVAL, it
+ * is given up for good: the interface is marked broken, its link is down.
  */
 #include "dev/virtio_net.h"
 
@@ -43,6 +43,8 @@ static void running_set(struct virtio_net *net, bool running)
     spinlock_acquire(&net->rx_lock);
     spinlock_acquire(&net->tx_lock);
     net->running = running;
+    net->tx_waiting_since = 0;
+    net->tx_stalled = false;
     spinlock_release(&net->tx_lock);
     spinlock_release(&net->rx_lock);
 }
@@ -163,7 +165,7 @@ void virtio_net_attend(struct virtio_net *net)
     if (net->running) {
         bool broken = virtq_broken(net->rx) || virtq_broken(net->tx) ||
                       (net->control && virtq_broken(net->control));
-        if (broken || virtio_needs_reset(net->device))
+        if (broken || virtio_needs_reset(net->device) || virtio_net_tx_has_stalled(net))
             device_recover(net);
         else
             netdev_set_link(&net->dev, link_read(net));

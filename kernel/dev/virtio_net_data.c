@@ -19,8 +19,10 @@
 #include "dev/virtio_net_internal.h"
 
 #include "abi/errno.h"
+#include "proc/clock.h"
 
 #define HEADER_SIZE ((uint32_t)sizeof(struct virtio_net_header))
+#define TX_STALL    (5 * NS_PER_SEC) /* a host that is slow for a moment is no broken device */
 
 _Static_assert(sizeof(struct virtio_net_header) == 12, "header with VERSION_1 (5.1.6)");
 _Static_assert(MBUF_HEADROOM >= 12 + 14 + 20 + 8, "room in front for every header");
@@ -186,11 +188,36 @@ static void tx_reclaim(struct virtio_net *net)
     list_init(&sent);
     while ((got = virtq_get(net->tx, &token, &written)) > 0)
         list_push_back(&sent, &((struct mbuf *)token)->node);
+    if (!list_empty(&sent))
+        net->tx_waiting_since = 0;
     mbuf_free_all(&sent);
-    if (got < 0)
-        virtio_net_request_attention(net);
+    if (got < 0) {
+        virtio_net_request_attention(net); /* what waits is kept for the time after */
+        return;
+    }
     while (net->dev.tx_waiting_count > 0 && virtq_free_count(net->tx) > 0)
         tx_put(net, netdev_tx_resume(&net->dev));
+}
+
+/* Frames wait for room. A device that has sent nothing for long although the link is up is stuck. Found out
+ * by who sends, and at the end of polls. */
+static void tx_stall_check(struct virtio_net *net)
+{
+    uint64_t now = clock_ns();
+    if (net->tx_waiting_since == 0 || !net->dev.link_up) {
+        net->tx_waiting_since = now;
+    } else if (now - net->tx_waiting_since > TX_STALL && !net->tx_stalled) {
+        net->tx_stalled = true;
+        virtio_net_request_attention(net);
+    }
+}
+
+bool virtio_net_tx_has_stalled(struct virtio_net *net)
+{
+    spinlock_acquire(&net->tx_lock);
+    bool stalled = net->tx_stalled;
+    spinlock_release(&net->tx_lock);
+    return stalled;
 }
 
 /* Shows the device what is new. If frames still wait, asks for an interrupt; should the device have
@@ -203,8 +230,10 @@ static void tx_flush(struct virtio_net *net)
             virtq_irq_disable(net->tx);
             return;
         }
-        if (!virtq_irq_enable(net->tx))
+        if (!virtq_irq_enable(net->tx)) {
+            tx_stall_check(net);
             return;
+        }
         tx_reclaim(net);
     }
 }

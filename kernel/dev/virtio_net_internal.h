@@ -31,6 +31,9 @@ struct virtio_net {
     struct spinlock tx_lock;
     struct virtq *tx; /* [tx_lock] */
     bool polling;     /* [tx_lock] the poll's end will kick */
+    /* [tx_lock] clock_ns() since when frames wait and none has got sent; 0: it is not so */
+    uint64_t tx_waiting_since;
+    bool tx_stalled; /* [tx_lock] that has been too long */
 
     struct virtq *control;             /* [life] NULL: the device has none */
     struct virtio_net_command command; /* [life] while `commanding` the device's */
@@ -53,6 +56,8 @@ void virtio_net_irq_off(struct netdev *dev);
 int virtio_net_rx_fill(struct virtio_net *net);
 /* Shows the device the filled ring. It is live. */
 void virtio_net_rx_kick(struct virtio_net *net);
+/* Whether nothing has got sent for too long. */
+bool virtio_net_tx_has_stalled(struct virtio_net *net);
 /* Drops, and counts, the frames that wait for room in the transmit ring. */
 void virtio_net_drop_waiting(struct virtio_net *net);
 /* Any context, the ring locks may be held: has the poll thread call virtio_net_attend(). */

@@ -84,7 +84,9 @@
     X(socket, copies, SUM)                                                                         \
     X(socket, no_copy, SUM)                                                                        \
     X(socket, icmp_errors, SUM)                                                                    \
-    X(socket, icmp_unclaimed, SUM)
+    X(socket, icmp_unclaimed, SUM)                                                                 \
+    X(capture, copied, SUM)                                                                        \
+    X(capture, missed, SUM)
 
 #define NET_COUNTER_NAME(group, name, kind) NET_##group##_##name,
 enum net_counter { NET_COUNTERS(NET_COUNTER_NAME) NET_COUNTER_LIMIT };

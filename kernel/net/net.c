@@ -2,6 +2,7 @@
 #include "net/net.h"
 
 #include "lib/printf.h"
+#include "net/capture.h"
 
 #define NET_MBUFS 2048 /* pages: 8 MiB; several receive rings of 256, and what sockets queue */
 
@@ -11,6 +12,7 @@ void net_init(void)
         kprintf("net: memory for %u of %u packet buffers only\n", mbuf_total(), NET_MBUFS);
     /* What others register with or send through comes first; loopback is a device with an address,
      * so it needs all of them. */
+    capture_init();
     netdev_init();
     arp_init();
     ip_init();

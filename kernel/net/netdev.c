@@ -17,6 +17,7 @@
 #include "abi/errno.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "net/capture.h"
 #include "net/net.h"
 #include "proc/kthread.h"
 #include "proc/sleeplock.h"
@@ -301,8 +302,9 @@ void netdev_input(struct netdev *dev, struct mbuf *m)
         mbuf_set_owner(m, MBUF_STACK);
     if (dev->flags & IFF_LOOPBACK) {
         m->flags |= MBUF_LOOPBACK;
-        ip_input(dev, m);
+        ip_input(dev, m); /* whoever captures has seen it when it was sent */
     } else {
+        capture(dev, m, PACKET_RECEIVED);
         ether_input(dev, m);
     }
 }
@@ -317,6 +319,7 @@ int netdev_transmit(struct netdev *dev, struct mbuf *m)
         return -ENETDOWN;
     }
     m->dev = dev;
+    capture(dev, m, PACKET_SENT);
     bool more = (m->flags & MBUF_MORE) != 0;
     m->flags &= (uint8_t)~MBUF_MORE; /* loopback's frames come back, and may be answered in place */
     return dev->ops->transmit(dev, m, more);

@@ -15,6 +15,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/kalloc.h"
+#include "net/capture.h"
 #include "net/counters.h"
 #include "net/net.h"
 #include "net/socket_internal.h"
@@ -50,6 +51,8 @@ static int protocol_choose(int domain, int type, int protocol)
 /* A new socket is in no table: until it has a port, nothing can be delivered to it. */
 int socket_create(int domain, int type, int protocol, struct file **file)
 {
+    if (domain == AF_PACKET)
+        return capture_create(type, protocol, file);
     int chosen = protocol_choose(domain, type & ~SOCK_NONBLOCK, protocol);
     if (chosen < 0)
         return chosen;

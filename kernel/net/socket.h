@@ -8,13 +8,13 @@
 #include "fs/file.h"
 #include "lib/types.h"
 #include "mm/uio.h"
+#include "net/net.h"
 
-struct netdev;
 struct socket;
 
 /* socket(): AF_INET with SOCK_DGRAM and protocol 0, IPPROTO_UDP or IPPROTO_ICMP. *file gets a
  * new file with one reference. -EAFNOSUPPORT, -EPROTOTYPE, -EPROTONOSUPPORT, -EINVAL, -ENFILE,
- * -ENOBUFS. */
+ * -ENOBUFS. AF_PACKET: see net/capture.h; such a file is no socket otherwise. */
 int socket_create(int domain, int type, int protocol, struct file **file);
 /* The socket behind a file, or NULL if it is something else (then -ENOTSOCK). */
 struct socket *socket_from_file(struct file *file);
@@ -32,13 +32,25 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
 ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                         struct sockaddr_in *from);
 
+/* What a socket, its options and the routes say about sending to one place. */
+struct socket_path {
+    struct ip_send ip;
+    struct ip_destination way;
+    be16_t source_port, destination_port;
+    bool broadcast_allowed;
+    bool to_peer;     /* of a connected socket, without an address */
+    uint64_t timeout; /* ns, 0: none */
+};
+
 /* Several datagrams in one system call (recvmmsg, sendmmsg). Who makes the call zeroes it, sets the deadline, passes
- * it with each datagram, sets `later` after the first, and after the last send, whatever its result, calls
- * socket_batch_end(). */
+ * it with each datagram, sets `later` after the first, and after the last, whatever its result, calls
+ * socket_batch_end(). The rest is the socket layer's. */
 struct socket_batch {
-    uint64_t deadline;      /* of receiving: clock_ns() time or NEVER; -EAGAIN after it */
-    bool later;             /* a pending error ends the batch and stays, for the next call to report */
-    struct netdev *unflushed; /* sending: may have frames that it does not know of yet; NULL: none */
+    uint64_t deadline; /* of receiving: clock_ns() time or NEVER; -EAGAIN after it */
+    bool later;        /* a pending error ends the batch and stays, for the next call to report */
+    bool path_known;   /* `path` is that of the last datagram sent */
+    struct socket_path path;
+    struct netdev *unflushed; /* may have frames that it does not know of yet; NULL: none */
 };
 
 /* As socket_sendto and socket_recvfrom, as part of a batch; NULL: not. */

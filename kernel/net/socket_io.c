@@ -2,9 +2,9 @@
  *
  * Sending: the names and options are read once under the socket's lock, then, without a lock, the
  * way is found, and waited for if its device's queue is full, the payload copied from the user, and
- * the datagram passed down. Receiving: a
- * datagram is taken off the queue under the lock and copied to the user without it, so two readers
- * never see the same one.
+ * the datagram passed down. Receiving: a datagram is taken off the queue under the lock and copied
+ * to the user without it, so two readers never see the same one. The datagrams of a batch, sent by
+ * one system call, share the path and the doorbell.
  *
  * The queue is bounded twice: by the socket's own capacity, and by the share of the mbuf pool that
  * all sockets together may hold. The rest stays for the devices, so sockets that nobody reads
@@ -22,34 +22,26 @@
 
 /* --- Sending --- */
 
-/* What sendto needs to know of the socket, read in one go. */
-struct send_order {
-    struct ip_send ip;
-    be16_t source_port;
-    be16_t destination_port;
-    bool broadcast_allowed;
-    uint64_t timeout; /* ns, 0: none */
-};
-
 /* Where the datagram goes: `to` if given, also on a connected socket, else the peer. The source
  * is an address of ours that bind() has set or, on the way to its own peer, that connect() has
  * chosen; 0 leaves it to the route (RFC 1122, 3.2.1.3: always an own unicast address). Lock
  * held. */
-static int order_address(const struct socket *socket, const struct sockaddr_in *to,
-                         struct send_order *order)
+static int path_address(const struct socket *socket, const struct sockaddr_in *to,
+                         struct socket_path *path)
 {
     if (!to && !socket->connected)
         return -EDESTADDRREQ;
-    order->ip.destination = to ? to->sin_addr.s_addr : socket->peer_address;
-    order->destination_port = to ? to->sin_port : socket->peer_port;
-    order->ip.source = to ? socket->bound_address : socket->local_address;
-    if (socket->protocol == IPPROTO_UDP && order->destination_port == 0)
+    path->to_peer = !to;
+    path->ip.destination = to ? to->sin_addr.s_addr : socket->peer_address;
+    path->destination_port = to ? to->sin_port : socket->peer_port;
+    path->ip.source = to ? socket->bound_address : socket->local_address;
+    if (socket->protocol == IPPROTO_UDP && path->destination_port == 0)
         return -EINVAL;
     return 0;
 }
 
-/* The pending error, for one caller to report. A batch that has moved something already reports that: the error
- * then stays. Lock held. */
+/* The pending error, for one caller to report. A batch that has moved something already reports
+ * that: the error then stays. Lock held. */
 static int error_take(struct socket *socket, const struct socket_batch *batch)
 {
     return batch && batch->later ? socket->error : socket_take_error(socket);
@@ -58,7 +50,7 @@ static int error_take(struct socket *socket, const struct socket_batch *batch)
 /* Reads all of it under one lock, so that a datagram is sent either before or after another
  * thread's connect(), never half to one peer. A pending error (RFC 1122, 4.1.3.3) and a shutdown
  * are reported before anything else is looked at; nothing is sent then. */
-static int order_take(struct socket *socket, const struct sockaddr_in *to, struct send_order *order,
+static int path_read(struct socket *socket, const struct sockaddr_in *to, struct socket_path *path,
                       const struct socket_batch *batch)
 {
     spinlock_acquire(&socket->lock);
@@ -66,13 +58,13 @@ static int order_take(struct socket *socket, const struct sockaddr_in *to, struc
     if (result == 0 && socket->shut_write)
         result = -EPIPE;
     if (result == 0)
-        result = order_address(socket, to, order);
-    order->ip.protocol = (uint8_t)socket->protocol;
-    order->ip.ttl = socket->ttl;
-    order->ip.tos = socket->tos;
-    order->source_port = socket->local_port;
-    order->broadcast_allowed = socket->broadcast_allowed;
-    order->timeout = socket->send_timeout;
+        result = path_address(socket, to, path);
+    path->ip.protocol = (uint8_t)socket->protocol;
+    path->ip.ttl = socket->ttl;
+    path->ip.tos = socket->tos;
+    path->source_port = socket->local_port;
+    path->broadcast_allowed = socket->broadcast_allowed;
+    path->timeout = socket->send_timeout;
     spinlock_release(&socket->lock);
     return result;
 }
@@ -80,24 +72,67 @@ static int order_take(struct socket *socket, const struct sockaddr_in *to, struc
 /* Finds the way, and waits until its device has room for a datagram. After a wait the way is looked
  * up anew: the device that has gone down meanwhile is no way any more, and that ends the wait. What the
  * batch has sent goes out before it waits. */
-static int way_find(const struct send_order *order, bool nonblocking, struct socket_batch *batch,
-                    struct ip_destination *way)
+static int way_find(struct socket_path *path, bool nonblocking, struct socket_batch *batch)
 {
     uint64_t deadline = NEVER;
     for (;;) {
-        int result = ip_route(order->ip.source, order->ip.destination, way);
-        if (result < 0 || !netdev_tx_is_full(way->dev))
+        int result = ip_route(path->ip.source, path->ip.destination, &path->way);
+        if (result < 0 || !netdev_tx_is_full(path->way.dev))
             return result;
         if (nonblocking)
             return -EAGAIN;
-        if (deadline == NEVER && order->timeout)
-            deadline = clock_ns() + order->timeout;
+        if (deadline == NEVER && path->timeout)
+            deadline = clock_ns() + path->timeout;
         if (batch)
             socket_batch_end(batch);
-        result = netdev_tx_wait(way->dev, deadline);
+        result = netdev_tx_wait(path->way.dev, deadline);
         if (result < 0)
             return result == -ETIMEDOUT ? -EAGAIN : result; /* POSIX, SO_SNDTIMEO */
     }
+}
+
+/* The path for a datagram to `to`, NULL: to the peer. A socket without a port gets one with its
+ * first datagram. */
+static int path_find(struct socket *socket, const struct sockaddr_in *to, bool nonblocking,
+                     struct socket_path *path, struct socket_batch *batch)
+{
+    int result = path_read(socket, to, path, batch);
+    if (result == 0 && path->source_port == 0) {
+        result = socket_ensure_port(socket);
+        if (result == 0)
+            result = path_read(socket, to, path, batch);
+    }
+    if (result < 0)
+        return result;
+    result = way_find(path, nonblocking, batch);
+    if (result < 0)
+        return result;
+    /* A program that reaches many hosts by mistake harms them all: it has to say that it means
+     * to. */
+    return path->way.broadcast && !path->broadcast_allowed ? -EACCES : 0;
+}
+
+/* Whether the batch's last datagram went to the same place: then nothing is read or looked up
+ * again, for the whole batch is one call, and may be thought to happen at one time. Only room on
+ * the device must be looked for. */
+static bool path_serves(const struct socket_batch *batch, const struct sockaddr_in *to)
+{
+    const struct socket_path *path = &batch->path;
+    if (!batch->path_known || path->to_peer != !to || netdev_tx_is_full(path->way.dev))
+        return false;
+    return !to || (to->sin_addr.s_addr == path->ip.destination &&
+                   to->sin_port == path->destination_port);
+}
+
+/* Finds the batch's path, unless it is known. */
+static int batch_path(struct socket *socket, const struct sockaddr_in *to, bool nonblocking,
+                      struct socket_batch *batch)
+{
+    if (path_serves(batch, to))
+        return 0;
+    int result = path_find(socket, to, nonblocking, &batch->path, batch);
+    batch->path_known = result == 0;
+    return result;
 }
 
 /* The user's bytes in an mbuf of their own. How much the way takes in one piece, IP knows; what
@@ -119,18 +154,17 @@ static int payload_take(struct uio *uio, struct mbuf **out)
 
 /* The user writes an echo request; its identifier and checksum are the kernel's (RFC 792), so that
  * replies find their way back and no program can send for another. */
-static int ping_output(struct mbuf *m, const struct send_order *order,
-                       const struct ip_destination *way)
+static int ping_output(struct mbuf *m, const struct socket_path *path)
 {
     struct icmp_header *header = (struct icmp_header *)m->data;
     if (m->length < sizeof(*header) || header->type != ICMP_ECHO_REQUEST || header->code != 0) {
         mbuf_free(m);
         return -EINVAL;
     }
-    header->echo.identifier = order->source_port;
+    header->echo.identifier = path->source_port;
     header->checksum = 0;
     header->checksum = checksum_finish(checksum_add(0, m->data, m->length));
-    return ip_output(m, &order->ip, way);
+    return ip_output(m, &path->ip, &path->way);
 }
 
 void socket_batch_end(struct socket_batch *batch)
@@ -162,26 +196,14 @@ ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const str
     int result = to ? socket_address_check(to, length, &address) : 0;
     if (result < 0)
         return result;
-    struct send_order order;
-    /* A socket without a port gets one with its first datagram. */
-    result = order_take(socket, to ? &address : NULL, &order, batch);
-    if (result == 0 && order.source_port == 0) {
-        result = socket_ensure_port(socket);
-        if (result == 0)
-            result = order_take(socket, to ? &address : NULL, &order, batch);
-    }
-    if (result < 0)
-        return result;
-
-    struct ip_destination way;
+    struct socket_path own, *path = batch ? &batch->path : &own;
     bool nonblocking = (flags & MSG_DONTWAIT) != 0;
-    result = way_find(&order, nonblocking, batch, &way);
+    if (batch)
+        result = batch_path(socket, to ? &address : NULL, nonblocking, batch);
+    else
+        result = path_find(socket, to ? &address : NULL, nonblocking, path, NULL);
     if (result < 0)
         return result;
-    /* A program that reaches many hosts by mistake harms them all: it has to say that it means
-     * to. */
-    if (way.broadcast && !order.broadcast_allowed)
-        return -EACCES;
     size_t n = uio->remaining;
     struct mbuf *m;
     result = payload_take(uio, &m);
@@ -190,11 +212,11 @@ ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const str
     if (!nonblocking)
         m->flags |= MBUF_ADMITTED;
     if (batch)
-        batch_add(batch, m, way.dev);
+        batch_add(batch, m, path->way.dev);
     if (socket->protocol == IPPROTO_ICMP)
-        result = ping_output(m, &order, &way);
+        result = ping_output(m, path);
     else
-        result = udp_output(m, &order.ip, &way, order.source_port, order.destination_port);
+        result = udp_output(m, &path->ip, &path->way, path->source_port, path->destination_port);
     return result < 0 ? result : (ssize_t)n;
 }
 

@@ -202,10 +202,9 @@ pid_t proc_wait(pid_t pid, int *status, int options)
 
 /* --- signals and groups --- */
 
-static bool is_user_process(const struct proc *p)
-{
-    return p->pid && p->state != PROCESS_NEW && (p->space || p->state == PROCESS_ZOMBIE);
-}
+/* From fork() until it is waited for: one that is still being made must not escape a kill of its group, and one that has
+ * given back its memory can still be named. Only kernel threads have no group. */
+static bool is_user_process(const struct proc *p) { return p->pid && p->group != 0; }
 
 /* family_lock held. */
 static struct proc *proc_find(pid_t pid)
@@ -281,7 +280,7 @@ int proc_info(unsigned index, struct procinfo *info)
         info->group = p->group;
         info->state = p->state;
         info->hart = p->hart ? (int)p->hart->id : -1;
-        info->kernel_thread = !is_user_process(p) && p->state != PROCESS_NEW;
+        info->kernel_thread = !is_user_process(p);
         info->memory_bytes = p->memory;
         info->run_ns = p->run_ns;
         info->switches = p->switches;

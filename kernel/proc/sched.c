@@ -273,7 +273,10 @@ void sched_start(struct proc *p)
     p->context.ra = (uint64_t)thread_begin;
     p->context.sp = (uint64_t)p->frame;
     p->slice_left = TIME_SLICE;
+    /* With the lock: a kill of its group may wake it first, and must then find all of the above. */
+    spinlock_acquire(&p->lock);
     p->state = PROCESS_SLEEPING;
+    spinlock_release(&p->lock);
     proc_wake(p);
 }
 

@@ -1,13 +1,14 @@
 /* sendmsg, recvmsg and, for several datagrams in one call, sendmmsg and recvmmsg.
  *
- * A message header is used where it lies, in the caller's page: one walk of the page table, and its fields are read
- * and written like the kernel's own. That is safe because nobody else runs in this address space while the
- * call lasts. A header that lies across two pages or is not aligned is copied in and, at the end, back.
+ * A message header is used where it lies, in the caller's page: one walk of the page table, and its
+ * fields are read and written like the kernel's own. That is safe because nobody else runs in this
+ * address space while the call lasts. A header that lies across two pages or is not aligned is
+ * copied in and, at the end, back.
  *
- * A batch ends at the first message that fails. If others went before it, the call returns how many, and the
- * caller meets the failure when it calls again for the rest: a bad argument is still bad then, and a pending error
- * of the socket has been left where it was. Whatever ends a batch of sends, the device learns of what is in
- * its ring (socket_batch_end).
+ * A batch ends at the first message that fails. If others went before it, the call returns how
+ * many, and the caller meets the failure when it calls again for the rest: a bad argument is still
+ * bad then, and a pending error of the socket has been left where it was. Whatever ends a batch of
+ * sends, the device learns of what is in its ring (socket_batch_end).
  */
 #include "sys/sysnet.h"
 
@@ -20,6 +21,14 @@
 
 /* --- Headers --- */
 
+/* The kernel's address of an object of the caller, if it lies where `access` is allowed, on one
+ * page and aligned; else NULL. It may be fine all the same: a copy tells. */
+static inline void *object_in_place(uintptr_t user, size_t size, size_t alignment, unsigned access)
+{
+    bool whole = user % alignment == 0 && size <= PAGE_SIZE - user % PAGE_SIZE;
+    return whole ? vm_user_page(current_proc()->space, user, access) : NULL;
+}
+
 /* A message header of the caller: a msghdr, or the mmsghdr that begins with one. */
 struct message {
     struct mmsghdr *header; /* in the caller's page, or `copy`; of a plain msghdr only that part */
@@ -31,12 +40,28 @@ struct message {
 /* `access`: VM_READ, and VM_WRITE if results go into it. 0 or -EFAULT. */
 static int message_open(struct message *message, uintptr_t user, size_t size, unsigned access)
 {
-    void *page = vm_user_page(current_proc()->space, user, access);
-    bool in_place = page && user % _Alignof(struct mmsghdr) == 0 && size <= PAGE_SIZE - user % PAGE_SIZE;
-    message->header = in_place ? page : &message->copy;
     message->user = user;
     message->size = size;
-    return in_place ? 0 : copy_from_user(&message->copy, user, size);
+    message->header = object_in_place(user, size, _Alignof(struct mmsghdr), access);
+    if (message->header)
+        return 0;
+    const struct vm_space *space = current_proc()->space;
+    if (!vm_user_page(space, user, access) || !vm_user_page(space, user + size - 1, access))
+        return -EFAULT;
+    message->header = &message->copy;
+    return copy_from_user(&message->copy, user, size);
+}
+
+/* The header behind this one in an array; most lie on the same page. 0 or -EFAULT. */
+static inline int message_next(struct message *message)
+{
+    size_t offset = message->user % PAGE_SIZE + message->size;
+    if (message->header == &message->copy || offset + message->size > PAGE_SIZE)
+        return message_open(message, message->user + message->size, message->size,
+                            VM_READ | VM_WRITE);
+    message->user += message->size;
+    message->header++;
+    return 0;
 }
 
 /* The results reach the caller. 0 or -EFAULT. */
@@ -47,21 +72,28 @@ static int message_close(const struct message *message)
     return copy_to_user(message->user, &message->copy, message->size);
 }
 
-/* The header's buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX, sendmsg: no piece or
- * more than IOV_MAX are -EMSGSIZE, more bytes in all than the result can express -EINVAL. */
+/* The header's buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX,
+ * sendmsg: no piece or more than IOV_MAX are -EMSGSIZE, more bytes in all than the result can
+ * express -EINVAL. */
 static int message_buffer(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
 {
     size_t count = header->msg_iovlen, total = 0;
     if (count == 0 || count > IOV_MAX)
         return -EMSGSIZE;
-    if (copy_from_user(pieces, (uintptr_t)header->msg_iov, count * sizeof(*pieces)) < 0)
+    uintptr_t user = (uintptr_t)header->msg_iov;
+    const struct iovec *first = NULL;
+    if (count == 1)
+        first = object_in_place(user, sizeof(*first), _Alignof(struct iovec), VM_READ);
+    if (!first && copy_from_user(pieces, user, count * sizeof(*pieces)) < 0)
         return -EFAULT;
+    if (!first)
+        first = pieces;
     for (size_t i = 0; i < count; i++) {
-        if (pieces[i].iov_len > INT64_MAX - total)
+        if (first[i].iov_len > INT64_MAX - total)
             return -EINVAL;
-        total += pieces[i].iov_len;
+        total += first[i].iov_len;
     }
-    *uio = (struct uio){.base = (uintptr_t)pieces[0].iov_base,
+    *uio = (struct uio){.base = (uintptr_t)first->iov_base,
                         .remaining = total,
                         .user = true,
                         .pieces = count > 1 ? pieces : NULL};
@@ -95,21 +127,27 @@ static ssize_t message_send(const struct call *call, const struct msghdr *header
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
-    struct sockaddr to;
+    struct sockaddr copy;
+    const struct sockaddr *to = NULL;
     uintptr_t name = (uintptr_t)header->msg_name;
     if (header->msg_controllen != 0)
         return -EINVAL;
     int result = message_buffer(header, &uio, pieces);
-    if (result == 0 && name)
-        result = sysnet_address_from_user(&to, name, header->msg_namelen);
+    if (result == 0 && name && header->msg_namelen == sizeof(*to))
+        to = object_in_place(name, sizeof(*to), _Alignof(struct sockaddr_in), VM_READ);
+    if (result == 0 && name && !to) {
+        to = &copy;
+        result = sysnet_address_from_user(&copy, name, header->msg_namelen);
+    }
     if (result < 0)
         return result;
     int flags = call->flags | (call->nonblocking ? MSG_DONTWAIT : 0);
-    return socket_send(call->socket, &uio, flags, name ? &to : NULL, header->msg_namelen, call->batch);
+    return socket_send(call->socket, &uio, flags, to, header->msg_namelen, call->batch);
 }
 
-/* All that can be wrong with the header is found before a datagram is taken, but for bad addresses of what is to be
- * filled. The datagram's real length is always asked for: it tells whether a part was cut off. */
+/* All that can be wrong with the header is found before a datagram is taken, but for bad addresses
+ * of what is to be filled. The datagram's real length is always asked for: it tells whether a part
+ * was cut off. */
 static ssize_t message_receive(const struct call *call, struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
@@ -154,7 +192,8 @@ int64_t sys_recvmsg(void)
     struct message message;
     int result = call_begin(&call, NULL, 2);
     if (result == 0)
-        result = message_open(&message, syscall_argument(1), sizeof(struct msghdr), VM_READ | VM_WRITE);
+        result =
+            message_open(&message, syscall_argument(1), sizeof(struct msghdr), VM_READ | VM_WRITE);
     if (result < 0)
         return result;
     ssize_t received = message_receive(&call, &message.header->msg_hdr);
@@ -163,32 +202,32 @@ int64_t sys_recvmsg(void)
 
 /* --- Several messages --- */
 
-/* One message of a batch, whose header is at `user`. 0 or the error that ends the batch. */
-static int batch_step(const struct call *call, uintptr_t user, bool send)
+/* One message of a batch. 0 or the error that ends the batch. */
+static int batch_step(const struct call *call, struct message *message, bool send)
 {
-    struct message message;
-    if (message_open(&message, user, sizeof(struct mmsghdr), VM_READ | VM_WRITE) < 0)
-        return -EFAULT;
-    struct mmsghdr *header = message.header;
-    ssize_t moved = send ? message_send(call, &header->msg_hdr) : message_receive(call, &header->msg_hdr);
+    struct mmsghdr *header = message->header;
+    ssize_t moved =
+        send ? message_send(call, &header->msg_hdr) : message_receive(call, &header->msg_hdr);
     if (moved < 0)
         return (int)moved;
     header->msg_len = (unsigned)moved;
-    return message_close(&message);
+    return message_close(message);
 }
 
-/* Arguments: descriptor, array, count, flags. How many messages were moved, or the error of the first. */
+/* Arguments: descriptor, array, count, flags. How many messages were moved, or the error of the
+ * first. */
 static int64_t batch_run(struct call *call, bool send, bool wait_for_one)
 {
-    uintptr_t user = syscall_argument(1);
+    struct message message;
     unsigned count = MIN((unsigned)syscall_argument(2), MMSG_MAX), done = 0;
-    int result = 0;
-    for (; done < count; done++, user += sizeof(struct mmsghdr)) {
-        result = batch_step(call, user, send);
-        if (result < 0)
-            break;
+    if (count == 0)
+        return 0;
+    int result =
+        message_open(&message, syscall_argument(1), sizeof(struct mmsghdr), VM_READ | VM_WRITE);
+    while (result == 0 && (result = batch_step(call, &message, send)) == 0 && ++done < count) {
         call->batch->later = true;
         call->nonblocking |= wait_for_one;
+        result = message_next(&message);
     }
     return done > 0 ? (int64_t)done : result;
 }
@@ -220,8 +259,8 @@ static int argument_deadline(uintptr_t user, uint64_t *deadline)
     return 0;
 }
 
-/* The timeout holds for every wait of the call, also for the first datagram's, as its manual page means it; not, as
- * Linux has it, only between two datagrams. */
+/* The timeout holds for every wait of the call, also for the first datagram's, as its manual page
+ * means it; not, as Linux has it, only between two datagrams. */
 int64_t sys_recvmmsg(void)
 {
     struct call call;

@@ -33,6 +33,11 @@ int64_t sys_fork(void)
     if (!child)
         return -EAGAIN;
 
+    /* From here on a kill of the group reaches the child as well; one before has reached only us. */
+    if (READ_ONCE(parent->killed)) {
+        proc_abandon(child);
+        return -EINTR;
+    }
     child->space = vm_space_clone(parent->space);
     child->fds = child->space ? fdtable_clone(parent->fds) : NULL;
     if (!child->fds) {
@@ -163,7 +168,7 @@ int64_t sys_sbrk(void)
 
     if (increment > 0 && (uint64_t)increment > limit - old)
         return -ENOMEM;
-    if (increment < 0 && (uint64_t)-increment > old - space->heap_start)
+    if (increment < 0 && -(uint64_t)increment > old - space->heap_start)
         return -EINVAL;
     uintptr_t top = old + (uintptr_t)increment;
     if (increment > 0) {

@@ -83,7 +83,7 @@ struct virtio_driver {
 struct virtio_device {
     const struct virtio_transport *transport; /* [I] */
     uint32_t id;                              /* [I] VIRTIO_ID_* */
-    char name[24];                      /* [I after probe] for messages; the driver renames it */
+    char name[32];                      /* [I after probe] for messages; the driver renames it */
     const struct virtio_driver *driver; /* [I after attach] NULL: none */
     void *context; /* [I after probe] the driver's record; no event is delivered while it is NULL */
     uint64_t features;    /* accepted in the last virtio_negotiate() */

@@ -1,14 +1,15 @@
 /* The virtio transport over PCI (virtio 1.2, 4.1).
  *
  * A device says in vendor capabilities where in its memory regions its structures are: the common
- * configuration, the doorbells, the interrupt status, and the configuration of its type. probe() looks
- * them up once; from then on everything goes through the operations at the end of this file and through
- * the interrupt handler, as with virtio_mmio.c. A transitional device has these structures too, beside
- * the legacy registers, which are not touched; one without them is declined.
+ * configuration, the doorbells, the interrupt status, and the configuration of its type. probe()
+ * looks them up once; from then on everything goes through the operations at the end of this file
+ * and through the interrupt handler, as with virtio_mmio.c. A transitional device has these
+ * structures too, beside the legacy registers, which are not touched; one without them is declined.
  *
- * Each field is accessed at its own width, those of 64 bits in halves (4.1.3.1). Selector fields make
- * some accesses two-step: they are used only while one thread initialises the device, so they need no
- * lock. Interrupts are INTx: MSI-X stays off, as after a reset, and the vector fields mean nothing.
+ * Each field is accessed at its own width, those of 64 bits in halves (4.1.3.1). Selector fields
+ * make some accesses two-step: they are used only while one thread initialises the device, so they
+ * need no lock. Interrupts are INTx: MSI-X stays off, as after a reset, and the vector fields mean
+ * nothing.
  */
 #include "virtio/virtio_pci.h"
 
@@ -121,6 +122,7 @@ static uint32_t pci_config_generation(struct virtio_device *device)
     return mmio_read8(pci_from(device)->common + CONFIG_GENERATION);
 }
 
+/* A queue of size 0 does not exist (4.1.5.1.3). */
 static unsigned pci_queue_size_max(struct virtio_device *device, unsigned queue)
 {
     uintptr_t common = pci_from(device)->common;
@@ -186,14 +188,12 @@ static const struct virtio_transport pci_transport = {
     .notify = pci_notify,
 };
 
-/* The read gives the reasons, clears them and drops the line (4.1.4.5): so exactly one, and whatever
- * it gives is acted on. 0: another device on the line. */
+/* The read gives the reasons, clears them and drops the line (4.1.4.5): so exactly one, and
+ * whatever it gives is acted on. 0: another device on the line. */
 static void pci_interrupt(void *argument)
 {
     struct virtio_pci *pci = argument;
-    uint32_t events = mmio_read8(pci->isr) & (VIRTIO_INTERRUPT_QUEUE | VIRTIO_INTERRUPT_CONFIG);
-    if (events)
-        virtio_interrupt(&pci->device, events);
+    virtio_interrupt(&pci->device, mmio_read8(pci->isr));
 }
 
 /* --- finding the structures --- */
@@ -204,8 +204,9 @@ struct structure {
     uint32_t length;
 };
 
-/* The device's first structure of a type that can be used (4.1.4.1): those of unknown type, in a region
- * that does not exist, or too short are passed over. A length that reaches beyond the region is cut. */
+/* The device's first structure of a type that can be used (4.1.4.1): those of unknown type, in a
+ * region that does not exist, or too short are passed over. A length that reaches beyond the region
+ * is cut. */
 static struct structure structure_find(const struct pci_function *function, unsigned type,
                                        uint32_t least)
 {
@@ -225,6 +226,8 @@ static struct structure structure_find(const struct pci_function *function, unsi
     return (struct structure){0};
 }
 
+/* All four are needed: every device type that is driven here has a configuration of its own
+ * (4.1.4.6). */
 static int structures_find(struct virtio_pci *pci, const struct pci_function *function)
 {
     struct structure common = structure_find(function, TYPE_COMMON, COMMON_SIZE);
@@ -257,6 +260,7 @@ static uint32_t device_type(const struct pci_info *info)
     return info->device == DEVICE_TRANSITIONAL ? VIRTIO_ID_NET : VIRTIO_ID_BLOCK;
 }
 
+/* Finds the structures, lets the device work and interrupt, and hands it to its driver. */
 static int pci_probe(struct pci_function *function)
 {
     struct virtio_pci *pci = page_alloc_zeroed();

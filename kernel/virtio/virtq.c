@@ -73,8 +73,9 @@ struct chain {
     void *token;       /* NULL: not the head of an outstanding chain */
     uint32_t writable; /* bytes that the device may have written */
     uint16_t next;
-    uint16_t last;  /* the chain's last descriptor */
-    uint16_t count; /* descriptors in the chain */
+    uint16_t last;     /* the chain's last descriptor */
+    uint16_t count;    /* descriptors in the chain */
+    uint16_t position; /* the available index that it was added at */
 };
 
 struct virtq {
@@ -246,7 +247,8 @@ int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigne
             flags |= DESCRIPTOR_WRITE;
             writable += segments[i].length;
         }
-        descriptors[id] = (struct descriptor){(uintptr_t)segments[i].data, segments[i].length, flags, next};
+        descriptors[id] =
+            (struct descriptor){(uintptr_t)segments[i].data, segments[i].length, flags, next};
         last = id;
         id = next;
     }
@@ -258,6 +260,7 @@ int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigne
     chain->writable = writable;
     chain->last = last;
     chain->count = (uint16_t)count;
+    chain->position = queue->added;
     queue->outstanding++;
 
     /* 2.7.13.2. The slot is free: no more chains are outstanding than there are slots. */
@@ -277,7 +280,6 @@ static bool notify_wanted(const struct virtq *queue, uint16_t old, uint16_t new)
     return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 
-/* The place where a chain becomes the device's: fences S0 to S2, in this order. */
 /* QEMU (7.2, TCG) leaves a guest's fences out of the code it makes as long as the machine can have only one hart, though
  * its devices run on a thread of their own: our store could still wait in the host's store buffer while our load is
  * done. A register access takes QEMU's lock, and that orders the two on every host. Without it an interrupt or a
@@ -287,6 +289,7 @@ static void emulator_barrier(struct virtq *queue)
     queue->device->transport->status_get(queue->device);
 }
 
+/* The place where a chain becomes the device's: fences S0 to S2, in this order. */
 bool virtq_kick(struct virtq *queue)
 {
     uint16_t old = queue->published, new = queue->added;
@@ -349,6 +352,14 @@ unsigned virtq_done_count(struct virtq *queue)
     return (uint16_t)(queue->used_seen - queue->used_next);
 }
 
+/* Was the chain added since the last kick? Then the device cannot know of it: an id given back twice would otherwise
+ * pass as the chain that has taken its place. */
+static bool chain_is_hidden(const struct virtq *queue, const struct chain *chain)
+{
+    return (uint16_t)(queue->added - chain->position) <=
+           (uint16_t)(queue->added - queue->published);
+}
+
 int virtq_get(struct virtq *queue, void **token, uint32_t *written)
 {
     if (queue->used_next == queue->used_seen && !used_look(queue))
@@ -362,6 +373,8 @@ int virtq_get(struct virtq *queue, void **token, uint32_t *written)
         return violation(queue, "buffer id", id, "below", queue->size);
     if (!queue->chains[id].token)
         return violation(queue, "buffer id", id, "one it holds, of", queue->outstanding);
+    if (chain_is_hidden(queue, &queue->chains[id]))
+        return violation(queue, "buffer id", id, "one it was shown, of", queue->outstanding);
     if (length > queue->chains[id].writable)
         return violation(queue, "written length", length, "at most", queue->chains[id].writable);
 

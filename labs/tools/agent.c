@@ -12,11 +12,12 @@
  *     open S PORT [FLAGS]     socket number S, bound to PORT (0: not bound); r reuse, b broadcast, n nonblocking
  *     close S | connect S ADDRESS PORT | shut S | name S | error S
  *     send S ADDRESS PORT SIZE SEED    SIZE bytes, byte i is SEED[i % 8] + i; ADDRESS -: to the peer
+ *     burst S PORT COUNT      COUNT datagrams to the peer, each its number in 4 bytes; the answer: how many were sent
  *     recv S COUNT [SIZE]     a child waits for COUNT datagrams, each one a report; the answer is its pid
  *     take S                  one datagram, without waiting
  *     poll S MS | kill PID | bad S | badsend S ADDRESS PORT
  *     counters GROUP.NAME...  the kernel's counts
- *     set INTERFACE FLAG      up, down, polled, interrupt
+ *     set INTERFACE FLAG      up, down, polled, interrupt, promisc
  *     cat FILE                how many bytes it has, and their digest, read from the disk
  *     write FILE SIZE SEED    makes a file
  */
@@ -133,6 +134,25 @@ static long do_send(void)
                             connected ? 0 : sizeof address));
 }
 
+/* In a child: a full device makes senders wait. */
+static long do_burst(void)
+{
+    struct sockaddr_in peer = report_to;
+    long sent = 0;
+    int pid = fork();
+
+    if (pid != 0)
+        return result_of(pid);
+    peer.sin_port = htons((uint16_t)number(3));
+    for (long i = 0; i < number(4); i++) {
+        uint32_t count = htonl((uint32_t)i);
+        sent += sendto(socket_of(2), &count, sizeof count, 0, (struct sockaddr *)&peer,
+                       sizeof peer) == sizeof count;
+    }
+    report("%ld", sent);
+    _exit(0);
+}
+
 /* Reports one datagram, or the error in its place. */
 static void report_receive(int fd, size_t room, int flags)
 {
@@ -222,10 +242,22 @@ static long do_report_to(void)
 
 static long do_set(void)
 {
-    bool administrative = strcmp(word(3), "up") == 0 || strcmp(word(3), "down") == 0;
-    bool on = strcmp(word(3), "up") == 0 || strcmp(word(3), "polled") == 0;
-    int flag = administrative ? IFF_UP : IFF_POLLED;
-    return result_of(interface_change_flags(word(2), on ? flag : 0, on ? 0 : flag));
+    static const struct {
+        const char *word;
+        int set, clear;
+    } words_of_flags[] = {
+        {"up", IFF_UP, 0},
+        {"down", 0, IFF_UP},
+        {"polled", IFF_POLLED, 0},
+        {"interrupt", 0, IFF_POLLED},
+        {"promisc", IFF_PROMISC, 0},
+    };
+    for (size_t i = 0; i < sizeof words_of_flags / sizeof words_of_flags[0]; i++) {
+        if (strcmp(word(3), words_of_flags[i].word) == 0)
+            return result_of(interface_change_flags(word(2), words_of_flags[i].set,
+                                                    words_of_flags[i].clear));
+    }
+    return -EINVAL;
 }
 
 static void do_counters(void)
@@ -277,7 +309,7 @@ static const struct {
     {"report", do_report_to}, {"open", do_open},       {"connect", do_connect}, {"send", do_send},
     {"recv", do_recv},        {"poll", do_poll},       {"error", do_error},     {"name", do_name},
     {"close", do_close},      {"shut", do_shut},       {"bad", do_bad},         {"kill", do_kill},
-    {"set", do_set},          {"badsend", do_badsend}, {"write", do_write},
+    {"set", do_set},          {"badsend", do_badsend}, {"write", do_write},     {"burst", do_burst},
 };
 
 static void execute(void)

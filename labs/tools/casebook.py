@@ -1,6 +1,7 @@
 """The cases of a lab: functions marked with @case in labs/NN-name/cases.py and, for the grader alone, hidden.py.
 
     TITLE = "..."         of the lab
+    TARGETS = [...]       to build besides the kernel; none if left out
     FILES = [...]         that a student may change; nothing else is taken from a submission
     @case(points, text)   def name(s): ...      s: a Session; a Failure, or any fault seen on the wire, fails it
 
@@ -26,6 +27,7 @@ class Book(NamedTuple):
     title: str
     files: list
     cases: list
+    targets: list  # to build besides the kernel
 
 
 _collected = []
@@ -54,4 +56,4 @@ def book(folder):
         _collected.clear()
         _load(folder / "hidden.py", "hidden")
         cases += [one._replace(hidden=True) for one in _collected]
-    return Book(module.TITLE, module.FILES, cases)
+    return Book(module.TITLE, module.FILES, cases, getattr(module, "TARGETS", []))

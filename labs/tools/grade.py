@@ -56,7 +56,7 @@ def run_guest(case, evidence):
     from session import Failure, Session
     session = failure = None
     try:
-        options = {k: v for k, v in case.options.items() if k in ("card", "smp", "nic", "hosts", "patch")}
+        options = {k: v for k, v in case.options.items() if k in ("card", "smp", "nic", "hosts", "patch", "record")}
         session = Session.__new__(Session)
         session.steps = []
         session.__init__(evidence, **options)
@@ -197,7 +197,7 @@ def main():
     others = build.others_changed(sources.TOP, tree, book.files)
     try:
         base = options.base or build.reference(sources.TOP, sources.TOP / "build/labs/reference")
-        build.take(base, tree, book.files, place)
+        build.take(base, tree, book.files, place, book.targets)
     except build.BuildError as error:
         build_failure = str(error)
         (out / "build.log").write_text(build_failure + "\n")

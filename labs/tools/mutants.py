@@ -69,12 +69,11 @@ def parse(folder):
 
 def changed(text, function, old, new):
     at = sources.extent(text, function)
-    body = text[at.start:at.end]
     pattern = r"\s+".join(re.escape(word) for word in old.split())
-    places = list(re.finditer(pattern, body))
+    places = list(re.finditer(pattern, text[at.start:at.end]))
     if len(places) != 1:
         raise ValueError(f"expected {old!r} once in {function}(), found it {len(places)} times")
-    return text[:at.start] + body[:places[0].start()] + new + body[places[0].end():] + text[at.end:]
+    return text[:at.start + places[0].start()] + new + text[at.start + places[0].end():]
 
 
 def printing_texts(folder):
@@ -119,6 +118,11 @@ def write(mutant, book, place):
         raise ValueError(f"{mutant.label} changes {', '.join(strange)}, which the lab does not allow")
 
 
+def compiler():
+    return next(found for prefix in ("riscv64-unknown-elf-", "riscv64-linux-gnu-")
+                if (found := shutil.which(prefix + "gcc")))
+
+
 def compile_only(mutant, book, base):
     """None, or why it does not apply or compile: with the kernel's own flags, a file at a time."""
     place = OUT / "check" / f"{sources.lab_number(mutant.folder)}-{mutant.name}"
@@ -127,9 +131,9 @@ def compile_only(mutant, book, base):
     except (ValueError, KeyError) as error:
         return str(error)
     for file in texts_of(mutant):
-        flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64",
-                 "-mcmodel=medany", "-ffreestanding", "-fno-pic", f"-I{base}/kernel"]
-        result = subprocess.run(["riscv64-unknown-elf-gcc", *flags, "-c", "-o", "/dev/null", place / file],
+        flags = ["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64",
+                 "-mcmodel=medany", "-ffreestanding", f"-I{base}/kernel"]
+        result = subprocess.run([compiler(), *flags, place / file],
                                 capture_output=True, text=True)
         if result.returncode != 0:
             return result.stderr
@@ -184,7 +188,9 @@ def main():
     live = [(m, b) for m, b in chosen if not m.equivalent]
     OUT.mkdir(parents=True, exist_ok=True)
     if options.check:
-        bad = [(m, why) for m, b in live if (why := compile_only(m, b, sources.TOP))]
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            reasons = pool.map(lambda pair: compile_only(*pair, sources.TOP), live)
+            bad = [(m, why) for (m, _), why in zip(live, reasons) if why]
         for mutant, why in bad:
             print(f"{mutant.label}: {why}")
         print(f"{len(live) - len(bad)} mutants apply and compile, {len(bad)} do not")

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 import harness.qemu  # noqa: E402
+from harness import recorder, rules, rules_e1000, rules_virtio  # noqa: E402
 from harness import wire  # noqa: E402
 from harness.demo import GATEWAY_IP, GATEWAY_MAC, PEER_IP, PEER_MAC  # noqa: E402
 from harness.host import Host  # noqa: E402
@@ -96,12 +97,16 @@ def patched_kernel(target, values):
 
 
 class Session:
-    def __init__(self, evidence, card="virtio", smp=1, nic="", hosts=True, patch=None):
-        """patch: {variable of the kernel: value that it starts with, 8 bytes}: shorter timeouts, for instance."""
+    def __init__(self, evidence, card="virtio", smp=1, nic="", hosts=True, patch=None,
+                 record=False):
+        """patch: {variable of the kernel: value that it starts with, 8 bytes}: shorter timeouts, for instance.
+        record: QEMU notes every access to a device, for device_rules()."""
         self.steps = []
         self.evidence = evidence
         self.step(f"boot with {card} on {smp} hart{'s' * (smp > 1)}")
         options = ["-kernel", str(patched_kernel(evidence.path / "kernel.elf", patch))] if patch else []
+        self.log = evidence.path / "accesses"
+        options += recorder.options(self.log) if record else []
         self.guest = Guest(evidence, run="labagent", smp=smp, deadline=CASE_WALL, cards=[card], nic=nic,
                            options=options)
         self._limit(self.guest.process.pid)
@@ -165,8 +170,11 @@ class Session:
         if card == "e1000":
             self._card_listens()
         if hasattr(self, "peer"):
-            self.command(f"report {self.report_port}")
-            self.round()
+            first = self.command(f"report {self.report_port}")
+            for _ in range(ROUNDS // 2):
+                if first in self.reports:  # the peer is known to the guest now, so nothing waits for its address
+                    break
+                self.round()
 
     def _card_listens(self):
         """QEMU's e1000 takes in nothing for a second after it was set up: asks until it does."""
@@ -208,9 +216,10 @@ class Session:
 
     # --- expectations ---
 
-    def wait(self, what, condition, since, rounds=ROUNDS, cause=None):
+    def wait(self, what, condition, since, rounds=ROUNDS, cause=None, quiet=False):
         """The frame that fits; or a Failure, once the guest has lived through so many rounds without it."""
-        self.step(f"expect: {what}")
+        if not quiet:
+            self.step(f"expect: {what}")
         for _ in range(rounds):
             found = self.link.wait_for(condition, since, timeout=ROUND_SECONDS)
             if found is not None:
@@ -312,6 +321,20 @@ class Session:
         self.same(f"the counter {name} goes up by", by, self.counters(name)[name] - before[name],
                   cause=cause or "the drop is not counted, or under another reason")
 
+    def device_rules(self, kind):
+        """Ends the machine, and holds what its devices were told against the rules for drivers."""
+        self.step(f"expect: the {kind} device was used as its specification says")
+        self.guest.close()
+        devices = recorder.read(self.log).devices
+        cases = 0
+        for rule in [*rules_virtio.rules.values(), *rules_e1000.rules.values()]:
+            count, faults = rules.check(rule, [d for d in devices if d.kind == kind])
+            cases += count
+            if faults:
+                raise Failure(rule.name.replace("_", " "), "no fault", faults[0],
+                              cause=f"see {', '.join(rule.rows)} in tests/conformance.tsv")
+        self.same("the rules were put to the test", True, cases > 0)
+
     MBUFS = ("mbuf.stack", "mbuf.arp_wait", "mbuf.socket", "mbuf.dev_queue", "mbuf.reassembly")
 
     def mbufs_held(self):
@@ -319,10 +342,16 @@ class Session:
         return self.counters(*self.MBUFS)
 
     def no_leak(self, what, before, cause=None):
-        after = self.mbufs_held()
+        for _ in range(10):
+            after = self.mbufs_held()
+            if all(after[name] <= before[name] for name in self.MBUFS):
+                return
+            self.round()
         for name in self.MBUFS:
-            self.same(f"{name} after {what}", before[name], after[name],
-                      cause=cause or "a path that drops a frame does not free its mbuf")
+            if after[name] > before[name]:
+                self.same(f"{name} after {what}", before[name], after[name],
+                          cause=cause or "a path that drops a frame does not free its mbuf")
+
 
 
 PARSERS = {"arp": wire.parse_arp, "ip": wire.parse_ip, "udp": wire.parse_udp, "icmp": wire.parse_icmp}

@@ -32,7 +32,7 @@ class Extent(NamedTuple):
 
 
 def lab_folders(top=TOP):
-    return sorted(path for path in (top / "labs").glob("[0-9][0-9]-*") if path.is_dir())
+    return sorted(path for path in (top / "labs").glob("[0-9][0-9]-*") if (path / "cases.py").exists())
 
 
 def lab_folder(number, top=TOP):

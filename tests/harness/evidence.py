@@ -25,7 +25,7 @@ BUILD = Path(os.environ.get("RVNET_BUILD", TOP / "build"))
 class Evidence:
     def __init__(self, name, rerun):
         """name: of the test, made fit for a folder; rerun: the command."""
-        self.path = BUILD / "evidence" / re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_")
+        self.path = BUILD / "evidence" / re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_")[:200]
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         self.write("rerun", rerun + "\n")

@@ -80,7 +80,8 @@ class Console:
         self._changed = threading.Condition()
         self._socket, self.far_end = socket.socketpair()
         self._closed = False
-        threading.Thread(target=self._read, name="console", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="console", daemon=True)
+        self._reader.start()
 
     def _read(self):
         while True:
@@ -113,6 +114,10 @@ class Console:
                     end = "the end of the console" if self._closed else f"nothing within {timeout} s"
                     raise AssertionError(f"console: expected {pattern!r}, got {end} behind: "
                                          f"{self.text[self.position:][-600:]!r}")
+
+    def drain(self):
+        """Once QEMU has ended: waits until its last words have been read, too."""
+        self._reader.join(5)
 
     def close(self):
         self._socket.close()
@@ -151,10 +156,11 @@ class Monitor:
 
 class Guest:
     def __init__(self, evidence, run=None, smp=1, nics=1, disk=None, options=(), modern=True, deadline=60,
-                 memory="128M", nic="", cards=None):
+                 memory="128M", nic="", cards=None, words=""):
         """run: the command of a scripted run, after which the guest powers off with its exit code; None: a
         shell. nics: how many network interfaces; nic: more properties of each; cards: the kind of each (CARDS).
-        disk: other options in place of disk_options(). options: more of them. modern: virtio version 2. deadline: seconds until QEMU is killed."""
+        disk: other options in place of disk_options(). options: more of them. modern: virtio version 2. deadline: seconds until QEMU is killed.
+        words: for the kernel's command line."""
         self.evidence = evidence
         self.console = Console()
         self.monitor = Monitor()
@@ -174,7 +180,9 @@ class Guest:
             command += ["-netdev", f"dgram,id=n{n},local.type=fd,local.str={link.fileno_for_qemu()}",
                         "-device", f"{CARDS[cards[n]]},netdev=n{n},mac={GUEST_MACS[n]}{nic}"]
         if run is not None:
-            command += ["-append", f"run={run}"]
+            words = f"{words} run={run}"
+        if words:
+            command += ["-append", words.strip()]
         command += list(options)
         evidence.write("command", subprocess.list2cmdline(command) + "\n")
         descriptors = [end.far_end.fileno() for end in [*self.links, self.console, self.monitor]]
@@ -203,6 +211,7 @@ class Guest:
             self.code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"QEMU: expected an end within {timeout} s, got none") from None
+        self.console.drain()
         return self.code
 
     def running(self):
@@ -214,6 +223,7 @@ class Guest:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self.console.drain()
         for n, link in enumerate(self.links):
             link.close()
             self.evidence.write(f"nic{n}.frames", link.listing())

@@ -1,8 +1,8 @@
 """What a rule about recorded devices is. rules_virtio.py and rules_e1000.py hold the rules.
 
-A rule is a generator over one Device: for every case to which the requirement applies it yields None if
-all is well, or a text that says what was wrong and where. So a rule knows how often it was put to the test, and one that
-never was does not count as passed.
+A rule is a generator over one Device: for every case to which the requirement applies it yields None if all is well,
+or a text that says what was wrong and where. So a rule knows how often it was put to the test, and one that never
+was does not count as passed.
 """
 
 from collections import namedtuple

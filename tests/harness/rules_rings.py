@@ -34,7 +34,8 @@ def sample(monitor):
             element = monitor.command("x-query-virtio-queue-element", path=path, queue=queue)
             looks[f"{kind} {path} queue {queue}"] = {
                 "size": status["vring-num"], "events": any("EVENT_IDX" in text for text in features),
-                "available": element["avail"]["idx"], "flags": element["avail"]["flags"], "used": element["used"]["idx"],
+                "available": element["avail"]["idx"], "flags": element["avail"]["flags"],
+                "used": element["used"]["idx"],
                 "chain": [(part["addr"], part["len"], "write" in part["flags"]) for part in element["descs"]]}
     return looks
 
@@ -78,7 +79,7 @@ def buffers_are_in_memory(ring):
             yield None if inside else f"buffer of {length} bytes at {address:#x}"
 
 
-@rules("NET-37", kind=("net",))
+@rules("NET-37", "V14-2", kind=("net",))
 def receive_buffers_take_a_whole_frame(ring):
     for look in ring.looks:
         if ring.queue == 0:

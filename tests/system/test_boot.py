@@ -115,6 +115,19 @@ def test_disk_in_another_slot(boot):
     assert "bin" in Shell(boot(disk=options)).run("ls /")
 
 
+@pytest.mark.parametrize("slot", range(8))
+def test_all_slots_are_probed(boot, slot):
+    """Disk and card in any two of the eight, the others with devices that nobody drives."""
+    places = {slot: "virtio-blk-device,drive=disk0", (slot + 3) % 8: "virtio-net-device,netdev=card"}
+    options = ["-netdev", "user,id=card"]
+    for number in range(8):
+        options += ["-device", f"{places.get(number, 'virtio-rng-device')},bus=virtio-mmio-bus.{number}"]
+    shell = Shell(boot(nics=0, disk=disk_options()[:2], options=options))
+    assert f"disk0: virtio-mmio slot {slot}" in shell.console.text
+    assert f"virtio0: virtio-mmio slot {(slot + 3) % 8}" in shell.console.text
+    assert "1 received" in shell.run("ping -c 1 10.0.2.2")
+
+
 def test_other_devices_are_left_alone(boot):
     guest = boot(options=("-device", "virtio-rng-device", "-device", "virtio-balloon-device"))
     assert "bin" in Shell(guest).run("ls /")

@@ -143,6 +143,7 @@ def test_card_in_another_slot(boot):
     wired.ping()
 
 
+@pytest.mark.cards("virtio", "virtio-pci")
 def test_mtu_of_the_device_is_taken(boot):
     """VIRTIO_NET_F_MTU: the device says what its network carries (virtio 1.2, 5.1.4)."""
     wired = Wired(boot(nic=",host_mtu=1400"))

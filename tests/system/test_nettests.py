@@ -61,6 +61,21 @@ def test_missing_peer_is_a_failure_of_every_test(boot):
     assert guest.wait(30) == 3
 
 
+def test_failure_costs_one_test_and_is_counted(boot, monkeypatch):
+    """The peer keeps the datagrams of two tests to itself: those fail with what was expected, the others pass."""
+    for name in ("rx", "echo-2"):
+        monkeypatch.setitem(JUDGES, name, type("Silent", (JUDGES[name],), {
+            "go": lambda self: None, "received": lambda self, datagram: None}))
+    guest = boot(run="nettests tx rx echo-1 echo-2 dns")
+    control = Control(Host(guest.links[0], PEER_IP, PEER_MAC))
+    assert guest.wait(40) == 2
+    said = dict(line.split(": ", 1) for line in guest.console.text.splitlines() if line.split(": ")[0] in JUDGES)
+    assert [said[name] for name in ("tx", "echo-1", "dns")] == ["OK"] * 3
+    for name in ("rx", "echo-2"):
+        assert said[name].startswith("FAIL expected ") and ", got " in said[name], said[name]
+    assert control.failures(["tx", "echo-1", "dns"]) == {}
+
+
 def test_host_without_the_service_is_no_peer(boot):
     """The address answers, port 7000 does not."""
     guest = boot(run="nettests tx")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import qmp, recorder, rules, rules_e1000, rules_rings, rules_virtio
+from harness import qmp, recorder, rules, rules_e1000, rules_rings, rules_transport, rules_virtio
 from harness.evidence import BUILD, Evidence
 from harness.qemu import Guest, disk_options
 from shell import Wired
@@ -139,6 +139,12 @@ def check(recordings, rule, part):
 @pytest.mark.parametrize("rule", rules_virtio.rules)
 def test_virtio(recordings, rule):
     check(recordings, rules_virtio.rules[rule], "devices")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("rule", rules_transport.rules)
+def test_transport(recordings, rule):
+    check(recordings, rules_transport.rules[rule], "devices")
 
 
 @pytest.mark.timeout(300)

@@ -42,6 +42,7 @@ def test_a1_odd_requests_are_ignored_and_counted(wired, fields, counter):
     assert wired.counted(before, "arp", counter) == 1
 
 
+@pytest.mark.cards("virtio", "virtio-pci")  # QEMU's e1000 makes frames longer before the guest sees them
 @pytest.mark.parametrize("length", [14, 20, 41])
 def test_a1_short_packets_are_ignored_and_counted(wired, length):
     wired.introduce()
@@ -108,6 +109,7 @@ def test_a5_address_is_probed_before_it_is_used(wired):
     assert all(sent[n].eth_destination == wire.BROADCAST_MAC for n in probes)
 
 
+@pytest.mark.cards("virtio", "virtio-pci")  # QEMU's e1000 receives nothing in its first second
 def test_a5_address_in_use_is_not_taken(boot):
     guest = boot(allow=(r"already in use",))
 

@@ -55,7 +55,12 @@ DROPPED = {
 }
 
 
-@pytest.mark.parametrize("row", DROPPED)
+UNPADDED = {"I3-no-whole-header"}  # QEMU's e1000 makes frames longer before the guest sees them
+ROWS = [pytest.param(row, marks=pytest.mark.cards("virtio", "virtio-pci")) if row in UNPADDED else row
+        for row in DROPPED]
+
+
+@pytest.mark.parametrize("row", ROWS)
 def test_wrong_datagram_is_dropped_and_counted(wired, row):
     frame, reason = DROPPED[row]
     before = wired.counters()

@@ -1,6 +1,7 @@
 /* See e1000_device.h. Section numbers are those of Intel's 8254x manual. */
 #include "host.h"
 
+#include "arch/barrier.h"
 #include "e1000_device.h"
 
 void *realloc(void *p, size_t n);
@@ -283,8 +284,8 @@ bool e1000_model_receive(struct e1000_model *model, const void *bytes, size_t n)
 
 /* --- registers --- */
 
-/* After a reset everything is undefined that the manual does not define, and what software last wrote is
- * certainly gone. */
+/* After a reset everything is undefined that the manual does not define, and what software last
+ * wrote is certainly gone. */
 static void reset(struct e1000_model *model)
 {
     uint32_t status = *reg(model, STATUS);
@@ -373,6 +374,8 @@ static void ring_write(struct e1000_model *model, unsigned offset, uint32_t valu
     model->tail_writes[tx]++;
     if (!enabled)
         return;
+    assert_int_not_equal(host_publishes, model->publishes); /* E1K-ORDERING-1 */
+    model->publishes = host_publishes;
     ring_check(model, base);
     if (tx && !model->tx_held)
         e1000_model_send(model, UINT32_MAX);
@@ -386,10 +389,23 @@ static void control_write(struct e1000_model *model, unsigned offset, uint32_t v
         ring_check(model, offset == RCTL ? RDBAL : TDBAL);
 }
 
+int e1000_model_written(const struct e1000_model *model, int from, unsigned offset, uint32_t bits)
+{
+    for (int i = MAX(from, 0); i < (int)model->write_count; i++) {
+        if (model->writes[i].offset == offset && (model->writes[i].value & bits) == bits)
+            return i;
+    }
+    return -1;
+}
+
 static void model_write(void *argument, unsigned offset, unsigned width, uint32_t value)
 {
     struct e1000_model *model = argument;
     access_check(model, offset, width);
+    if (model->write_count < E1000_MODEL_WRITES) {
+        model->writes[model->write_count].offset = offset;
+        model->writes[model->write_count++].value = value;
+    }
     if (model->gone)
         return;
     switch (offset) {
@@ -403,6 +419,8 @@ static void model_write(void *argument, unsigned offset, unsigned width, uint32_
         model->eeprom_left = model->eeprom_reads;
         return;
     case ICR:
+        if (model->before_clear)
+            model->before_clear(model);
         model->icr &= ~value;
         break;
     case ICS:

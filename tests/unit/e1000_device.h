@@ -1,12 +1,12 @@
-/* A model of an 8254x Ethernet controller, written from the device's side of Intel's manual and from the
- * requirement rows E1K-*: registers and descriptors by their own numbers, no definition shared with the
- * driver.
+/* A model of an 8254x Ethernet controller, written from the device's side of Intel's manual and
+ * from the requirement rows E1K-*: registers and descriptors by their own numbers, no definition
+ * shared with the driver.
  *
- * It is obedient or hostile as a test wants: it sends late or never, takes its time for a reset or does not
- * come back from it, loses interrupts or invents them, delivers frames in pieces, damaged, with impossible
- * lengths, has a broken EEPROM or none, and can vanish. What the driver does wrong fails the test at that
- * place: registers of a ring written while it runs, tails out of range, a frame without the end mark or
- * shorter than Ethernet allows, accesses right after the reset.
+ * It is obedient or hostile as a test wants: it sends late or never, takes its time for a reset or
+ * does not come back from it, loses interrupts or invents them, delivers frames in pieces, damaged,
+ * with impossible lengths, has a broken EEPROM or none, and can vanish. What the driver does wrong
+ * fails the test at that place: registers of a ring written while it runs, tails out of range, a
+ * frame without the end mark or shorter than Ethernet allows, accesses right after the reset.
  *
  * Include it behind host.h.
  */
@@ -17,6 +17,7 @@
 
 #define E1000_MODEL_SIZE   0x20000u
 #define E1000_MODEL_FRAMES 512
+#define E1000_MODEL_WRITES 1024
 #define E1000_MODEL_NEVER  UINT32_MAX
 
 /* Interrupt causes */
@@ -50,7 +51,9 @@ struct e1000_model {
     bool reset_does_nothing; /* as in QEMU 7.2; else the registers are undefined afterwards */
     bool tx_held;            /* what the tail register shows waits for e1000_model_send() */
     bool interrupts_lost;
-    bool gone; /* all reads give ones, writes nothing */
+    void (*before_clear)(
+        struct e1000_model *model); /* called when causes are about to be cleared by a write */
+    bool gone;                      /* all reads give ones, writes nothing */
 
     uint32_t registers[E1000_MODEL_SIZE / 4];
     uint32_t icr, ims;
@@ -65,6 +68,11 @@ struct e1000_model {
     unsigned sent_count, contexts;
 
     unsigned icr_reads, rctl_writes, tail_writes[2]; /* RDT, TDT */
+    unsigned publishes; /* dma_publish() calls up to the last tail write */
+    struct {
+        uint32_t offset, value;
+    } writes[E1000_MODEL_WRITES]; /* the first ones since the device was made */
+    unsigned write_count;
     unsigned resets, missed;
 };
 
@@ -90,6 +98,10 @@ unsigned e1000_model_posted(const struct e1000_model *model);
 
 void e1000_model_link(struct e1000_model *model, bool up);
 void e1000_model_interrupt(struct e1000_model *model, uint32_t causes);
+
+/* Number of the first write at or behind number `from` to this register with all of `bits` set; -1:
+ * none. */
+int e1000_model_written(const struct e1000_model *model, int from, unsigned offset, uint32_t bits);
 
 uint32_t e1000_model_register(const struct e1000_model *model, unsigned offset);
 

@@ -65,6 +65,12 @@ void start(void)
     assert_false(netdev_poll_round(dev));
 }
 
+void start_held(void)
+{
+    start();
+    model.tx_held = true;
+}
+
 void receive_unknown(void)
 {
     struct frame frame = {.length = 0};

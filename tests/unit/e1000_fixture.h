@@ -1,5 +1,6 @@
-/* What the tests of the e1000 driver share: one card with its model, the network stack above it, and rings of 8
- * descriptors, so that they are soon full. The poll thread's round is called by hand. */
+/* What the tests of the e1000 driver share: one card with its model, the network stack above it,
+ * and rings of 8 descriptors, so that they are soon full. The poll thread's round is called by
+ * hand. */
 #ifndef E1000_FIXTURE_H
 #define E1000_FIXTURE_H
 
@@ -31,8 +32,11 @@ void keep(void);
 void attach(unsigned rx_size, unsigned tx_size);
 /* attach, up, and polled once, so that interrupts are on. */
 void start(void);
+/* The same, with a device that sends only when told. */
+void start_held(void);
 
-/* A frame to our address of a type that the stack does not know: it ends as a counted drop there. */
+/* A frame to our address of a type that the stack does not know: it ends as a counted drop there.
+ */
 void receive_unknown(void);
 
 /* A frame of 60 bytes with `mark` as the last one. */

@@ -1,6 +1,7 @@
-/* A model of PCI configuration space behind ECAM (PCI 3.0, chapter 6): functions with the registers that a
- * test gives them, all ones where there is none. It keeps a record of writes, and fails the test for those
- * that a driver must not make: to a base address register while the function decodes, to what is read-only.
+/* A model of PCI configuration space behind ECAM (PCI 3.0, chapter 6): functions with the registers
+ * that a test gives them, all ones where there is none. It keeps a record of writes, and fails the
+ * test for those that a driver must not make: to a base address register while the function
+ * decodes, to what is read-only.
  *
  * Include it behind host.h.
  */
@@ -29,10 +30,12 @@ void pci_space_init(struct pci_space *space);
 /* A function with header layout 0, interrupt pin A, a readable identity and a command register. */
 struct pci_space_function *pci_space_add(struct pci_space *space, unsigned slot, unsigned function,
                                          uint16_t vendor, uint16_t device, uint32_t class_revision);
-/* A base address register; kind: its fixed low bits. Sizes of 4 GiB and more with a 64-bit kind only. */
+/* A base address register; kind: its fixed low bits. Sizes of 4 GiB and more with a 64-bit kind
+ * only. */
 void pci_space_region(struct pci_space_function *function, unsigned number, uint64_t size,
                       uint32_t kind);
-/* Puts a capability of `length` bytes at `offset`, in front of the list; `bytes` begin behind id and link. */
+/* Puts a capability of `length` bytes at `offset`, in front of the list; `bytes` begin behind id
+ * and link. */
 void pci_space_capability(struct pci_space_function *function, unsigned offset, uint8_t id,
                           const void *bytes, size_t length);
 

@@ -155,8 +155,8 @@ static void test_bus(void **state)
 
 /* --- starting --- */
 
-/* E1K-INIT-1, -4, E1K-MAC-1, -3, -4, E1K-TX-13, E1K-RX-1, -3, -11: everything stands as it should, whatever the
- * reset left behind. */
+/* E1K-INIT-1, -4, E1K-MAC-1, -3, -4, E1K-TX-13, E1K-RX-1, -3, -11: everything stands as it should,
+ * whatever the reset left behind. */
 static void test_start_registers(void **state)
 {
     (void)state;
@@ -192,6 +192,31 @@ static void test_start_registers(void **state)
                          4); /* probe, twice in the reset, once to start: E1K-RX-15 */
         teardown(NULL);
     }
+}
+
+/* E1K-INIT-1: masked, reset, masked again; then the link, addresses, rings, and interrupts last of
+ * all. */
+static void test_start_order(void **state)
+{
+    (void)state;
+    attach(8, 8);
+    model.write_count = 0;
+    netdev_up(dev);
+    static const struct {
+        unsigned offset;
+        uint32_t bits;
+    } steps[] = {
+        {0xd8, UINT32_MAX}, {0x0, 1u << 26},    {0xd8, UINT32_MAX}, {0x0, 1u << 6},
+        {0x5400, 0},        {0x5404, 1u << 31}, {0x5200, 0},        {0x3808, 0x80},
+        {0x2808, 0x80},     {0x400, 2},         {0x100, 2},         {0xd0, MODEL_LSC},
+    };
+    int at = -1;
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        int found = e1000_model_written(&model, at + 1, steps[i].offset, steps[i].bits);
+        assert_true(found > at);
+        at = found;
+    }
+    assert_int_equal(e1000_model_written(&model, 0, 0xd0, 0), at); /* no interrupt before the end */
 }
 
 /* Addresses above 4 GiB need both halves of the base. */
@@ -266,8 +291,7 @@ static void test_stop_and_start(void **state)
 static void test_stop_under_traffic(void **state)
 {
     (void)state;
-    start();
-    model.tx_held = true;
+    start_held();
     for (unsigned i = 0; i < 10; i++)
         transmit((uint8_t)i);
     for (unsigned i = 0; i < 3; i++)
@@ -287,8 +311,7 @@ static void test_stop_under_traffic(void **state)
 static void test_stop_without_an_end(void **state)
 {
     (void)state;
-    start();
-    model.tx_held = true;
+    start_held();
     transmit(0);
     model.reset_reads = E1000_MODEL_NEVER;
     netdev_down(dev);
@@ -304,8 +327,7 @@ static void test_stop_without_an_end(void **state)
 static void test_gone(void **state)
 {
     (void)state;
-    start();
-    model.tx_held = true;
+    start_held();
     for (unsigned i = 0; i < 10; i++)
         transmit((uint8_t)i);
     model.gone = true;
@@ -322,12 +344,12 @@ static void test_gone(void **state)
     assert_int_equal(netdev_up(dev), -EIO);
 }
 
-/* The device sends nothing any more: after a while it is started anew, and what waited goes out, in order. */
+/* The device sends nothing any more: after a while it is started anew, and what waited goes out, in
+ * order. */
 static void test_transmit_stall(void **state)
 {
     (void)state;
-    start();
-    model.tx_held = true;
+    start_held();
     for (unsigned i = 0; i < 10; i++)
         transmit((uint8_t)i);
     unsigned waiting = dev->tx_waiting_count;
@@ -355,18 +377,52 @@ static void test_transmit_stall(void **state)
     assert_int_equal(mbuf_count(MBUF_TX_RING), 0);
 }
 
+/* Again and again, and also when nobody sends any more, because all wait for room. */
+static void test_transmit_stalls(void **state)
+{
+    (void)state;
+    start_held();
+    for (unsigned i = 0; i < 30; i++)
+        transmit((uint8_t)i);
+    for (unsigned restarts = 1; restarts <= 3; restarts++) {
+        netdev_poll_round(dev);
+        host_clock_advance(3 * NS_PER_SEC);
+        netdev_schedule(dev);
+        netdev_poll_round(dev);
+        assert_int_equal(dev->counters.restarts, restarts);
+    }
+    assert_int_equal(dev->tx_waiting_count, 30 - 4 * 6);
+}
+
+/* A link that is down explains it. */
+static void test_no_stall_without_link(void **state)
+{
+    (void)state;
+    start_held();
+    for (unsigned i = 0; i < 10; i++)
+        transmit((uint8_t)i);
+    e1000_model_link(&model, false);
+    host_interrupts_serve();
+    netdev_poll_round(dev);
+    host_clock_advance(3 * NS_PER_SEC);
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 0);
+}
+
 /* Slow is not stuck: as long as something gets done, nobody resets. */
 static void test_slow_transmission(void **state)
 {
     (void)state;
-    start();
-    model.tx_held = true;
-    for (unsigned i = 0; i < 40; i++) {
+    start_held();
+    for (unsigned i = 0; i < 10; i++)
+        transmit((uint8_t)i);
+    for (unsigned i = 0; i < 20; i++) {
         transmit((uint8_t)i);
         host_clock_advance(NS_PER_SEC);
         e1000_model_send(&model, 1);
+        netdev_poll_round(dev);
+        assert_true(dev->tx_waiting_count > 0);
     }
-    netdev_poll_round(dev);
     assert_int_equal(dev->counters.restarts, 0);
 }
 
@@ -374,8 +430,7 @@ static void test_slow_transmission(void **state)
 static void test_recovery_fails(void **state)
 {
     (void)state;
-    start();
-    model.tx_held = true;
+    start_held();
     for (unsigned i = 0; i < 10; i++)
         transmit((uint8_t)i);
     host_clock_advance(3 * NS_PER_SEC);
@@ -405,6 +460,7 @@ int main(void)
         TEST(test_without_interrupt),
         TEST(test_bus),
         TEST(test_start_registers),
+        TEST(test_start_order),
         TEST(test_ring_base),
         TEST(test_reset_is_slow),
         TEST(test_reset_never_ends),
@@ -414,6 +470,8 @@ int main(void)
         TEST(test_stop_without_an_end),
         TEST(test_gone),
         TEST(test_transmit_stall),
+        TEST(test_transmit_stalls),
+        TEST(test_no_stall_without_link),
         TEST(test_slow_transmission),
         TEST(test_recovery_fails),
     };

@@ -1,12 +1,13 @@
-/* The e1000 driver (dev/e1000.c, e1000_hw.c) against a model of the device: interrupts, the link, and the
- * filters of received frames. */
+/* The e1000 driver (dev/e1000.c, e1000_hw.c) against a model of the device: interrupts, the link,
+ * and the filters of received frames. */
 #include "host.h"
 
 #include "e1000_fixture.h"
 
 /* --- interrupts --- */
 
-/* E1K-IRQ-1, -3, E1K-PLIC-1: one read of the causes, the line drops, and they are acted on by a poll. */
+/* E1K-IRQ-1, -3, E1K-PLIC-1: one read of the causes, the line drops, and they are acted on by a
+ * poll. */
 static void test_interrupt(void **state)
 {
     (void)state;
@@ -27,7 +28,8 @@ static void test_interrupt(void **state)
     assert_int_equal(model.ims, MODEL_LSC | MODEL_RXT0 | MODEL_RXDMT0 | MODEL_RXO); /* E1K-IRQ-5 */
 }
 
-/* E1K-IRQ-4: causes stay latched while they are masked; those of frames that were polled raise nothing. */
+/* E1K-IRQ-4: causes stay latched while they are masked; those of frames that were polled raise
+ * nothing. */
 static void test_no_interrupt_for_what_was_polled(void **state)
 {
     (void)state;
@@ -82,6 +84,19 @@ static void test_masked_causes(void **state)
     assert_int_equal(dev->counters.interrupts, 0);
     netdev_poll_round(dev);
     assert_int_equal(dev->counters.rx_packets, 1);
+}
+
+/* What happened before the device was opened is forgotten, also by one whose reset forgets nothing.
+ */
+static void test_causes_of_before(void **state)
+{
+    (void)state;
+    model.reset_does_nothing = true;
+    attach(8, 8);
+    model.icr = UINT32_MAX;
+    netdev_up(dev);
+    netdev_poll_round(dev);
+    assert_int_equal(host_interrupts_serve(), 0);
 }
 
 /* Invented ones lead to a poll that finds nothing. */
@@ -268,6 +283,7 @@ int main(void)
         TEST(test_late_frame),
         TEST(test_interrupt_of_another_device),
         TEST(test_masked_causes),
+        TEST(test_causes_of_before),
         TEST(test_invented_interrupts),
         TEST(test_lost_interrupt),
         TEST(test_interrupt_while_down),

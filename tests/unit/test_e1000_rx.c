@@ -1,6 +1,8 @@
-/* The receive ring of the e1000 driver (dev/e1000_rx.c) against a model of the device: rows E1K-RX-*. */
+/* The receive ring of the e1000 driver (dev/e1000_rx.c) against a model of the device: rows
+ * E1K-RX-*. */
 #include "host.h"
 
+#include "arch/barrier.h"
 #include "e1000_fixture.h"
 #include "net/net.h"
 #include "net/wire.h"
@@ -9,8 +11,8 @@ static struct netdev_counters *counters(void) { return &dev->counters; }
 
 static unsigned mbufs_of_ring(void) { return mbuf_count(MBUF_RX_RING); }
 
-/* A datagram to a port that nobody has, from a peer whose address is known: it is answered with an ICMP error
- * which quotes it, so that its bytes can be seen on the wire. */
+/* A datagram to a port that nobody has, from a peer whose address is known: it is answered with an
+ * ICMP error which quotes it, so that its bytes can be seen on the wire. */
 static void datagram(struct frame *frame, size_t data)
 {
     be32_t us = BE32(0x0a00020f), peer = BE32(0x0a000264);
@@ -66,8 +68,8 @@ static void test_largest_frame(void **state)
     assert_false(e1000_model_receive(&model, frame.bytes, frame.length));
 }
 
-/* E1K-RX-4: of N descriptors N - 1 are posted; what comes when all are full is the device's loss, and reception
- * goes on afterwards. */
+/* E1K-RX-4: of N descriptors N - 1 are posted; what comes when all are full is the device's loss,
+ * and reception goes on afterwards. */
 static void test_full_ring(void **state)
 {
     (void)state;
@@ -115,7 +117,8 @@ static void test_budget(void **state)
     assert_false(dev->ops->irq_on(dev));
 }
 
-/* Bursts of all lengths over many laps, on rings of several sizes: nothing lost, doubled or out of order. */
+/* Bursts of all lengths over many laps, on rings of several sizes: nothing lost, doubled or out of
+ * order. */
 static void test_laps(void **state)
 {
     (void)state;
@@ -208,6 +211,34 @@ static void test_impossible_lengths(void **state)
     netdev_poll_round(dev);
     assert_int_equal(counters()->rx_bad_length, ARRAY_SIZE(lengths));
     assert_int_equal(counters()->rx_packets, 0);
+}
+
+/* A buffer that is posted again and again stays where it is. */
+static void test_buffers_stay_in_place(void **state)
+{
+    (void)state;
+    start();
+    struct e1000 *nic = dev->driver;
+    uint64_t first = nic->rx.descriptors[0].address;
+    for (int i = 0; i < 8 * 300; i++) {
+        e1000_model_receive_raw(&model, 0, MODEL_DD | MODEL_EOP, 0);
+        netdev_poll_round(dev);
+    }
+    assert_true(nic->rx.descriptors[0].address == first);
+    assert_int_equal(first % 8,
+                     (uintptr_t)(nic->rx.mbufs[0]->buffer + MBUF_HEADROOM + MBUF_RX_ALIGN) % 8);
+}
+
+/* E1K-ORDERING-1: what the device wrote is read behind the bit that says so. */
+static void test_fence_before_reading(void **state)
+{
+    (void)state;
+    start();
+    unsigned before = host_consumes;
+    receive_unknown();
+    receive_unknown();
+    netdev_poll_round(dev);
+    assert_true(host_consumes >= before + 2);
 }
 
 static void test_damaged_frames(void **state)
@@ -307,6 +338,8 @@ int main(void)
         TEST(test_long_frame_in_two_polls),
         TEST(test_frame_without_end),
         TEST(test_impossible_lengths),
+        TEST(test_buffers_stay_in_place),
+        TEST(test_fence_before_reading),
         TEST(test_damaged_frames),
         TEST(test_no_mbuf),
         TEST(test_checksum_without_verdict),

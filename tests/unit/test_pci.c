@@ -1,5 +1,5 @@
-/* The PCI bus (dev/pci.c) against a model of configuration space: rows E1K-PCI-* of the requirement table,
- * and bus contents that no QEMU has. */
+/* The PCI bus (dev/pci.c) against a model of configuration space: rows E1K-PCI-* of the requirement
+ * table, and bus contents that no QEMU has. */
 #include "host.h"
 
 #include "abi/file.h"
@@ -25,6 +25,8 @@ static int probe_result;
 static int probe(struct pci_function *function)
 {
     probed[probe_count++] = function;
+    if (probe_result)
+        pci_enable(function);
     return probe_result;
 }
 
@@ -92,8 +94,8 @@ static void test_identity_and_sizes(void **state)
     assert_string_equal(info->driver, "e1000");
 }
 
-/* E1K-PCI-2, -5: nobody but us assigns addresses: naturally aligned, in the window, apart, and in the
- * register itself. */
+/* E1K-PCI-2, -5: nobody but us assigns addresses: naturally aligned, in the window, apart, and in
+ * the register itself. */
 static void test_assignment(void **state)
 {
     (void)state;
@@ -121,8 +123,8 @@ static void test_assignment(void **state)
     assert_int_equal(region_of(1, 5)->size, 0);
 }
 
-/* E1K-PCI-4: a function that firmware has left decoding is turned off before its registers are sized; the
- * model fails the test otherwise. Ports keep their address. */
+/* E1K-PCI-4: a function that firmware has left decoding is turned off before its registers are
+ * sized; the model fails the test otherwise. Ports keep their address. */
 static void test_sizing_with_decoding_off(void **state)
 {
     (void)state;
@@ -244,10 +246,12 @@ static void test_regions_that_cannot_be(void **state)
     pci_space_region(nic, 2, 1ull << 31, MEMORY32); /* larger than the window */
     pci_space_region(nic, 3, 0x1000, 0x2);          /* below 1 MiB */
     pci_space_region(nic, 5, 0x1000, MEMORY64);     /* no register for the other half */
+    memset(nic->writable + 0x20, 0xff, 4);          /* keeps every bit */
     pci_init();
     assert_int_equal(region_of(0, 2)->address, 0);
     assert_true(host_log_contains("pci 01.0: no room for region 2 of 0x80000000 bytes"));
     assert_int_equal(region_of(0, 3)->size, 0);
+    assert_int_equal(region_of(0, 4)->size, 0);
     assert_int_equal(region_of(0, 5)->size, 0);
     assert_int_equal(pci_region_map(probed[0], 2, 0, 1), 0);
 }
@@ -354,6 +358,9 @@ static void test_capability_links_that_lead_nowhere(void **state)
     nic->bytes[0x51] = 0x60;
     memset(nic->bytes + 0x60, 0xff, 4);
     assert_int_equal(pci_capability_find(probed[0], 0xff, 0), 0);
+    nic->bytes[0x51] = 0x28; /* the header, which happens to look like a capability */
+    nic->bytes[0x28] = 0x09;
+    assert_int_equal(pci_capability_find(probed[0], 0x09, 1), 0);
     nic->bytes[0x34] = 0x53; /* the lowest two bits are reserved (PCI 3.0, 6.7) */
     assert_int_equal(pci_capability_find(probed[0], 0x09, 0), 0x50);
 }

@@ -325,6 +325,29 @@ static void test_stray_interrupts(void **state)
     assert_int_equal(served, 1);
 }
 
+/* The interrupt gets lost: the answer is found when the wait is over, late but whole. */
+static int sleep_without_interrupt(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    model.hold_interrupts = true;
+    serve();
+    model.hold_interrupts = false;
+    host_clock_advance(deadline - clock_ns());
+    return -ETIMEDOUT;
+}
+
+static void test_lost_interrupt(void **state)
+{
+    (void)state;
+    uint8_t data[512] = {0};
+    host_sleep_hook = sleep_without_interrupt;
+    assert_int_equal(transfer(false, 0, data, 512), 0);
+    assert_memory_equal(data, media, 512);
+    assert_true(host_log_contains("without an interrupt"));
+    host_sleep_hook = sleep_serving;
+    assert_int_equal(transfer(false, 0, data, 512), 0);
+}
+
 /* --- devices that fail; each ends the waiting request, and the disk for good --- */
 
 static void expect_dead(const char *reason)
@@ -372,6 +395,43 @@ static void test_bad_id(void **state)
     (void)state;
     host_sleep_hook = sleep_with_bad_id;
     expect_dead("device returned buffer id 63");
+}
+
+/* The answer to a request that was answered already; a length beyond what there was room for. */
+static int sleep_with_repetition(struct waitq *queue, uint64_t deadline)
+{
+    uint16_t head = request.head;
+    (void)queue;
+    (void)deadline;
+    model_used_raw(&model, 0, head ? 0 : 3, 1); /* not the head of the one that is under way */
+    model_interrupt(&model, VIRTIO_INTERRUPT_QUEUE);
+    return 0;
+}
+
+static void test_answer_to_nobody(void **state)
+{
+    (void)state;
+    uint8_t data[512];
+    assert_int_equal(transfer(false, 0, data, 512), 0);
+    assert_int_equal(request.head, 0); /* as will be the next one's */
+    host_sleep_hook = sleep_with_repetition;
+    expect_dead("expected one it holds");
+}
+
+static int sleep_with_long_answer(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    (void)deadline;
+    assert_true(model_take(&model, 0, &request));
+    model_complete(&model, 0, request.head, request.writable + 1);
+    return 0;
+}
+
+static void test_answer_longer_than_the_buffers(void **state)
+{
+    (void)state;
+    host_sleep_hook = sleep_with_long_answer;
+    expect_dead("written length 514, expected at most 513");
 }
 
 static int sleep_with_needs_reset(struct waitq *queue, uint64_t deadline)
@@ -446,7 +506,10 @@ int main(void)
         TEST(test_two_requests_finish_in_any_order),
         TEST(test_completion_in_the_handlers_last_moment),
         TEST(test_stray_interrupts),
+        TEST(test_lost_interrupt),
         TEST(test_no_answer),
+        TEST(test_answer_to_nobody),
+        TEST(test_answer_longer_than_the_buffers),
         TEST(test_bad_id),
         TEST(test_needs_reset_while_a_request_waits),
         TEST(test_needs_reset_while_idle),

@@ -1,6 +1,6 @@
-/* The PCI transport (virtio/virtio_pci.c) against a model of a device's structures, written from virtio 1.2,
- * 4.1: rows PCI-*, P-19 to P-21 and CF-5 of the requirement table. Rings are none of the transport's business
- * and are not played here; the bus under it is the real one. */
+/* The PCI transport (virtio/virtio_pci.c) against a model of a device's structures, written from
+ * virtio 1.2, 4.1: rows PCI-*, P-19 to P-21 and CF-5 of the requirement table. Rings are none of
+ * the transport's business and are not played here; the bus under it is the real one. */
 #include "host.h"
 
 #include "dev/e1000.h"
@@ -24,14 +24,14 @@
 #define DEVICE_TYPE 4
 #define CFG_TYPE    5
 
-#define QUEUES 3
+#define QUEUES 6 /* more than the transport has doorbells for */
 
 /* The structures in region 4. What the driver writes is recorded, in order. */
 struct structures {
     uintptr_t base;
     uint64_t offered, accepted;
     uint32_t feature_select[2]; /* the device's, the driver's */
-    uint16_t queue;
+    uint16_t queue, queue_count;
     struct {
         uint16_t size, enable, notify_off;
         uint32_t addresses[6];
@@ -129,7 +129,7 @@ static uint32_t common_read(unsigned offset)
                    ? 0
                    : (uint32_t)(device.offered >> 32 * device.feature_select[0]);
     case 0x12:
-        return QUEUES;
+        return device.queue_count;
     case 0x14:
         return device.status;
     case 0x15:
@@ -235,7 +235,8 @@ static void interrupt(uint8_t isr)
 
 /* --- configuration space --- */
 
-/* A virtio structure's capability (4.1.4) at `at`: cfg_type, bar, offset and length of the structure. */
+/* A virtio structure's capability (4.1.4) at `at`: cfg_type, bar, offset and length of the
+ * structure. */
 static void structure_add(unsigned at, uint8_t type, uint8_t region, uint32_t offset,
                           uint32_t length, uint32_t multiplier)
 {
@@ -271,7 +272,8 @@ static int setup(void **state)
     host_reset();
     host_devices_reset();
     pci_space_init(&space);
-    device = (struct structures){.offered = VIRTIO_F_VERSION_1, .doorbell_value = -1};
+    device = (struct structures){
+        .offered = VIRTIO_F_VERSION_1, .queue_count = QUEUES, .doorbell_value = -1};
     for (uint16_t i = 0; i < QUEUES; i++) {
         device.queues[i].size = 256;
         device.queues[i].notify_off = i;
@@ -366,7 +368,7 @@ static void test_useless_structures_are_passed_over(void **state)
     structure_add(0x90, COMMON_TYPE, 6, 0, 0x1000, 0);             /* no such region */
     structure_add(0xa4, COMMON_TYPE, 2, 0, 0x1000, 0);             /* not there */
     structure_add(0xb8, COMMON_TYPE, 0, 0, 0x1000, 0);             /* ports */
-    structure_add(0xcc, COMMON_TYPE, REGION, 0, 0x37, 0);          /* too short */
+    structure_add(0xcc, COMMON_TYPE, REGION, 0x1800, 0x37, 0);     /* too short */
     structure_add(0xe0, COMMON_TYPE, REGION, SIZE - 4, 0x1000, 0); /* ends too early */
     scan();
     assert_int_equal(probes, 1);
@@ -493,8 +495,12 @@ static void test_queue_size(void **state)
     start();
     assert_int_equal(attached->transport->queue_size_max(attached, 0), 256);
     assert_int_equal(attached->transport->queue_size_max(attached, 1), 0); /* P-21: absent */
+    assert_int_equal(attached->transport->queue_size_max(attached, 3), 256);
+    assert_int_equal(attached->transport->queue_size_max(attached, 4), 0);
     assert_int_equal(attached->transport->queue_size_max(attached, QUEUES), 0);
     assert_int_equal(attached->transport->queue_size_max(attached, 70000), 0);
+    device.queue_count = 2;
+    assert_int_equal(attached->transport->queue_size_max(attached, 2), 0);
 }
 
 /* PCI-5, PCI-18: addresses in halves, and everything before the enable. */
@@ -511,7 +517,8 @@ static void test_queue_start(void **state)
     assert_int_equal(attached->transport->queue_start(attached, 2, 64, 0, 0, 0), -EBUSY);
 }
 
-/* P-19: each queue's doorbell is where its offset times the multiplier leads, and gets the queue's index. */
+/* P-19: each queue's doorbell is where its offset times the multiplier leads, and gets the queue's
+ * index. */
 static void test_doorbells(void **state)
 {
     (void)state;

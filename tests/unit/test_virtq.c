@@ -288,6 +288,26 @@ static void test_scribbled_rings_do_not_matter(void **state)
     }
 }
 
+/* CL-1: what describes a chain stays as it is while the device has it, whatever comes and goes beside it. */
+static void test_what_the_device_holds_is_not_touched(void **state)
+{
+    (void)state;
+    uint8_t before[3 * 16];
+    start_flags(8);
+    add_and_kick(0, 2, 1);
+    struct model_chain held = take();
+    assert_int_equal(held.head, 0); /* and so descriptors 0 to 2 */
+    memcpy(before, model.queues[0].descriptors, sizeof(before));
+    for (unsigned n = 1; n < 1000; n++) {
+        add_and_kick(n, 1 + n % 3, n % 2);
+        model_complete(&model, 0, take().head, 0);
+        expect_got(n, 0);
+        assert_memory_equal(model.queues[0].descriptors, before, sizeof(before));
+    }
+    model_complete(&model, 0, held.head, 8);
+    expect_got(0, 8);
+}
+
 /* --- doorbells --- */
 
 static void test_doorbell_follows_used_flags(void **state)
@@ -529,6 +549,19 @@ static void test_double_completion(void **state)
     expect_broken("buffer id 0, expected one it holds, of 1", 1);
 }
 
+/* The id is in use again, but by a chain that the device has not been shown. */
+static void test_double_completion_of_an_id_in_use_again(void **state)
+{
+    (void)state;
+    struct model_chain first, second;
+    two_outstanding(&first, &second);
+    model_complete(&model, 0, first.head, 8);
+    model_used_raw(&model, 0, first.head, 8);
+    expect_got(0, 8);
+    assert_int_equal(add(0, 1, 1), 0);
+    expect_broken("buffer id 0, expected one it was shown, of 2", 2);
+}
+
 static void test_length_beyond_what_was_writable(void **state)
 {
     (void)state;
@@ -655,6 +688,7 @@ int main(void)
         TEST(test_indices_wrap),
         TEST(test_indices_wrap_with_event_index),
         TEST(test_scribbled_rings_do_not_matter),
+        TEST(test_what_the_device_holds_is_not_touched),
         TEST(test_doorbell_follows_used_flags),
         TEST(test_doorbell_follows_avail_event),
         TEST(test_doorbell_wanted_in_the_last_moment),
@@ -666,6 +700,7 @@ int main(void)
         TEST(test_id_that_is_not_outstanding),
         TEST(test_id_in_the_middle_of_a_chain),
         TEST(test_double_completion),
+        TEST(test_double_completion_of_an_id_in_use_again),
         TEST(test_length_beyond_what_was_writable),
         TEST(test_length_of_a_chain_with_nothing_writable),
         TEST(test_invented_completions),

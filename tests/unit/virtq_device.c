@@ -52,14 +52,25 @@ static void trace(struct model *model, const char *fmt, ...)
 
 /* --- transport --- */
 
+/* The reset takes effect: the device forgets its queues and what was negotiated. */
+static void reset_end(struct model *model)
+{
+    if (model->last_moment)
+        model->last_moment(model);
+    for (unsigned q = 0; q < MODEL_QUEUES; q++)
+        model->queues[q] = (struct model_queue){.size_max = model->queues[q].size_max};
+    model->accepted = 0;
+    model->status = 0;
+    model->resetting = false;
+}
+
 static uint8_t status_get(struct virtio_device *device)
 {
     struct model *model = model_of(device);
     if (model->resetting && model->reset_reads > 0) {
         model->reset_reads -= model->reset_reads != MODEL_NEVER;
     } else if (model->resetting) {
-        model->status = 0;
-        model->resetting = false;
+        reset_end(model);
     }
     trace(model, "?%x ", model->status);
     return model->status;
@@ -70,9 +81,6 @@ static void status_set(struct virtio_device *device, uint8_t status)
     struct model *model = model_of(device);
     trace(model, "status=%x ", status);
     if (status == 0) {
-        for (unsigned q = 0; q < MODEL_QUEUES; q++)
-            model->queues[q] = (struct model_queue){.size_max = model->queues[q].size_max};
-        model->accepted = 0;
         model->resetting = true;
         return;
     }

@@ -59,6 +59,8 @@ struct model {
     uint8_t config[MODEL_CONFIG];
     void (*config_flip)(
         struct model *model); /* changes `config`; NULL: only the generation moves */
+    /* Called when a reset takes effect: until then the device may write to what it was given. */
+    void (*last_moment)(struct model *model);
 
     uint8_t status;
     bool resetting; /* 0 was written, and not yet read back */

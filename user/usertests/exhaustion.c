@@ -3,7 +3,9 @@
  * before goes on working, and all comes back. */
 #include "test.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #define MEGABYTE (1 << 20)
+#define PAGE     4096
 
 /* Twice: all must have come back after the first time. */
 static void test_descriptors(void)
@@ -148,6 +151,76 @@ static void test_memory(void)
     file_make("f", 10000);
 }
 
+/* Takes all memory there is but for `pages`. */
+static void memory_leave(int pages)
+{
+    while (take_memory())
+        continue;
+    while (sbrk(PAGE) != (void *)-1)
+        continue;
+    EXPECT(errno, ENOMEM);
+    EXPECT_TRUE(sbrk(-pages * PAGE) != (void *)-1);
+}
+
+static void expect_done_or(long result, int error)
+{
+    if (result < 0)
+        EXPECT(errno, error);
+}
+
+/* Every call that may need memory, in a system that has next to none: it works, or says why not. What needs none
+ * works. Ends as another program, if that is possible. */
+static void calls_without_memory(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    int ends[2];
+    char c;
+
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    expect_done_or(pid, ENOMEM);
+    if (pid > 0)
+        EXPECT(wait_status(pid), 0);
+    int result = pipe(ends);
+    expect_done_or(result, ENOMEM);
+    if (result == 0) {
+        EXPECT(write(ends[1], "c", 1), 1);
+        EXPECT(read(ends[0], &c, 1), 1);
+    }
+    int udp = socket(AF_INET, SOCK_DGRAM, 0);
+    EXPECT_TRUE(udp >= 0); /* its memory is set aside at boot, as that of files and datagrams */
+    EXPECT(bind(udp, (struct sockaddr *)&address, sizeof address), 0);
+    EXPECT(getsockname(udp, (struct sockaddr *)&address, &length), 0);
+    EXPECT(sendto(udp, "data", 4, 0, (struct sockaddr *)&address, sizeof address), 4);
+    EXPECT(poll(&(struct pollfd){.fd = udp, .events = POLLIN}, 1, 5000), 1);
+    EXPECT(recv(udp, &c, 1, 0), 1);
+    EXPECT(mkdir("d", 0777), 0);
+    file_make("d/f", 5000);
+    EXPECT(link("d/f", "d/g"), 0);
+    EXPECT(unlink("d/f"), 0);
+    EXPECT(unlink("d/g"), 0);
+    EXPECT(unlink("d"), 0);
+    EXPECT_ERROR((long)sbrk(MEGABYTE), ENOMEM);
+    dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+    execv("/bin/echo", (char *[]){"echo", NULL});
+    _exit(errno == ENOMEM ? 0 : 1);
+}
+
+/* Each number of pages makes another allocation the one that fails. */
+static void test_calls_without_memory(void)
+{
+    for (int pages = 0; pages < 64; pages += pages < 12 ? 1 : 6) {
+        pid_t pid = fork_checked();
+        if (pid == 0) {
+            memory_leave(pages);
+            calls_without_memory();
+        }
+        EXPECT(wait_status(pid), 0);
+    }
+}
+
 /* fork() of something so large that a few copies do not fit. */
 static void test_fork_without_memory(void)
 {
@@ -222,6 +295,7 @@ const struct test exhaustion_tests[] = {
     {"pipes", test_pipes, 30, false},
     {"processes", test_processes, 60, false},
     {"memory", test_memory, 60, false},
+    {"calls_without_memory", test_calls_without_memory, 60, false},
     {"fork_without_memory", test_fork_without_memory, 60, true},
     {"inodes", test_inodes, 180, true},
     {"disk_blocks", test_disk_blocks, 180, true},

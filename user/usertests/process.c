@@ -118,6 +118,12 @@ static void block_in_pipe_write(void)
     write(ends[1], block, sizeof block);
 }
 
+static void block_in_console_read(void)
+{
+    char c;
+    read(open("/dev/console", O_RDONLY), &c, 1);
+}
+
 static void block_in_wait(void)
 {
     if (fork_checked() == 0)
@@ -128,8 +134,12 @@ static void block_in_wait(void)
 /* In every kind of sleep, and before and after it began. */
 static void test_kill(void)
 {
-    static void (*const blocked[])(void) = {spin, block_in_nanosleep, block_in_pipe_read,
-                                            block_in_pipe_write, block_in_wait};
+    static void (*const blocked[])(void) = {spin,
+                                            block_in_nanosleep,
+                                            block_in_pipe_read,
+                                            block_in_pipe_write,
+                                            block_in_console_read,
+                                            block_in_wait};
 
     for (size_t i = 0; i < sizeof blocked / sizeof blocked[0]; i++) {
         for (int delay = 0; delay <= 20; delay += 20) { /* not yet, and already blocked */
@@ -156,6 +166,40 @@ static void test_kill_errors(void)
     EXPECT_ERROR(kill(getpid(), SIGNAL_LIMIT), EINVAL);
     EXPECT_ERROR(kill(1, SIGKILL), EPERM); /* init */
     EXPECT_ERROR(kill(2, SIGKILL), EPERM); /* a kernel thread */
+}
+
+/* A process can be killed, to no effect, while it ends and until it is waited for. */
+static void test_kill_while_ending(void)
+{
+    for (int round = 0; round < 100; round++) {
+        pid_t pid = fork_checked();
+        if (pid == 0)
+            _exit(0);
+        while (waitpid(pid, NULL, WNOHANG) == 0)
+            EXPECT(kill(pid, 0), 0);
+    }
+}
+
+/* A child that is being made while its group is killed does not escape. */
+static void test_group_that_forks(void)
+{
+    for (int round = 0; round < 30; round++) {
+        pid_t pid = fork_checked();
+        if (pid == 0) {
+            setpgid(0, 0);
+            for (int child = 0; child < 20 && fork() > 0; child++)
+                continue;
+            sleep(1000);
+        }
+        setpgid(pid, pid);
+        usleep((useconds_t)round * 200);
+        EXPECT(kill(-pid, SIGKILL), 0);
+        EXPECT(WTERMSIG(wait_status(pid)), SIGKILL);
+        for (int64_t deadline = now_ms() + 2000; kill(-pid, 0) == 0;
+             pause_ms(1)) /* init waits for the others */
+            EXPECT_TRUE(now_ms() < deadline);
+        EXPECT(errno, ESRCH);
+    }
 }
 
 /* kill(-group) reaches exactly the members. */
@@ -267,7 +311,7 @@ static void test_exec_bad_files(void)
 
 static void test_unknown_system_calls(void)
 {
-    static const long numbers[] = {0,  17,   19, 49,        60,        63,          64,
+    static const long numbers[] = {0,  17,   19, 49,        48,        64,          66,
                                    65, 1000, -1, INT64_MIN, INT64_MAX, 1l << 32 | 6};
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -348,6 +392,8 @@ const struct test process_tests[] = {
     {"orphan", test_orphan, 10, false},
     {"kill", test_kill, 20, false},
     {"kill_errors", test_kill_errors, 10, false},
+    {"kill_while_ending", test_kill_while_ending, 20, false},
+    {"group_that_forks", test_group_that_forks, 30, false},
     {"groups", test_groups, 10, false},
     {"exec", test_exec, 10, false},
     {"exec_errors", test_exec_errors, 10, false},

@@ -1,6 +1,7 @@
 /* See devices.h. */
 #include "devices.h"
 
+#include "arch/barrier.h"
 #include "arch/irq.h"
 #include "arch/memlayout.h"
 #include "arch/mmio.h"
@@ -22,6 +23,7 @@ static uint32_t wires[PLIC_SOURCES];
 static bool pending[PLIC_SOURCES];
 
 int host_irq_register_result;
+unsigned host_publishes, host_consumes; /* arch/barrier.h */
 
 void host_devices_reset(void)
 {

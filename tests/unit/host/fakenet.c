@@ -2,6 +2,7 @@
 #include "fakenet.h"
 
 #include "mm/kalloc.h"
+#include "net/capture.h"
 #include "net/net.h"
 #include "net/wire.h"
 
@@ -54,8 +55,16 @@ static int fakenet_transmit(struct netdev *dev, struct mbuf *m, bool more)
     if (fake->room != FAKENET_ROOM_UNLIMITED)
         fake->room--;
     record(fake, m, more);
+    fake->unannounced = more ? fake->unannounced + 1 : 0;
     mbuf_free(m);
     return 0;
+}
+
+static void fakenet_flush(struct netdev *dev)
+{
+    assert_int_equal(host_locks_held(), 0);
+    fake_of(dev)->flushes++;
+    fake_of(dev)->unannounced = 0;
 }
 
 static int fakenet_poll(struct netdev *dev, int budget)
@@ -93,6 +102,7 @@ static const struct netdev_ops fakenet_ops = {
     .open = fakenet_open,
     .stop = fakenet_stop,
     .transmit = fakenet_transmit,
+    .flush = fakenet_flush,
     .poll = fakenet_poll,
     .irq_on = fakenet_irq_on,
     .irq_off = fakenet_irq_off,
@@ -104,6 +114,7 @@ void fakenet_stack_init(void)
     if (mbuf_total() == 0)
         assert_int_equal(mbuf_init(FAKENET_MBUFS), 0);
     memset(net_counters, 0, sizeof(net_counters));
+    capture_init();
     netdev_init();
     arp_init();
     ip_init();

@@ -31,6 +31,8 @@ struct fakenet {
     int open_result;      /* what ops->open returns */
     struct list incoming; /* received frames that ops->poll will hand up */
     bool irq_enabled;
+    unsigned unannounced; /* frames sent with `more` since the last doorbell */
+    unsigned flushes;
     unsigned opened, stopped, polled;
     unsigned polled_with_irq;                /* polls while the interrupt was on */
     void (*on_irq_on)(struct fakenet *fake); /* a frame may come in at this very moment */

@@ -10,8 +10,21 @@ extern void (*host_handshake_hook)(void);
 
 static inline void host_compiler_barrier(void) { __asm__ volatile("" ::: "memory"); }
 
-static inline void dma_publish(void) { host_compiler_barrier(); }
-static inline void dma_consume(void) { host_compiler_barrier(); }
+/* How often each was called: a model or a test can tell that it was, and when. */
+extern unsigned host_publishes, host_consumes;
+
+static inline void dma_publish(void)
+{
+    host_compiler_barrier();
+    host_publishes++;
+}
+
+static inline void dma_consume(void)
+{
+    host_compiler_barrier();
+    host_consumes++;
+}
+
 static inline void device_barrier(void) { host_compiler_barrier(); }
 
 static inline void dma_handshake(void)

@@ -1,0 +1,44 @@
+"""Lab 3, the e1000 driver: the cases that students have too (8254x manual, chapters 3, 13 and 14)."""
+
+import driver_cases as driver
+from casebook import case
+from session import ROUNDS
+
+TITLE = "Lab 3: the e1000 driver"
+FILES = ["kernel/dev/e1000_rx.c", "kernel/dev/e1000_tx.c", "kernel/dev/e1000_hw.c", "kernel/dev/e1000.c"]
+DEV = "e1000-0"
+
+
+@case(0, "boots, and the console works", card="e1000", hosts=False)
+def boot(s):
+    s.rounds(3)
+
+
+@case(16, "frames of every size go both ways", card="e1000")
+def sizes(s):
+    driver.sizes(s)
+
+
+@case(14, "more frames than the rings have descriptors", card="e1000")
+def many(s):
+    driver.many(s)
+
+
+@case(12, "the receive ring stays full, and nothing leaks", card="e1000")
+def ring(s):
+    driver.ring_counts(s, DEV, lambda s: driver.many(s, 600))
+
+
+@case(12, "700 datagrams go out, in order", card="e1000")
+def sending(s):
+    driver.ring_counts(s, DEV, driver.sent_burst)
+
+
+@case(12, "a full ring: what waits is sent when there is room, in order", card="e1000")
+def full(s):
+    driver.full_ring(s, DEV)
+
+
+@case(10, "the interface goes down and up", card="e1000")
+def down_up(s):
+    driver.down_up(s, DEV, 2, settle=lambda s: s.rounds(2 * ROUNDS))

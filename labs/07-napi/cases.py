@@ -1,0 +1,82 @@
+"""Lab 7, NAPI and polling: the cases that students have too. The driver is given; what is graded is the device layer's
+way from interrupt to poll and back (net/netdev.h)."""
+
+import driver_cases as driver
+from casebook import case
+
+TITLE = "Lab 7: NAPI and polling"
+FILES = ["kernel/net/netdev.c"]
+DEV = "virtio0"
+
+
+def counts(s, *names):
+    return {name: s.counters(f"{DEV}.{name}")[f"{DEV}.{name}"] for name in names}
+
+
+@case(0, "boots, and the console works", hosts=False)
+def boot(s):
+    s.rounds(3)
+
+
+@case(14, "an interrupt brings a poll, again and again")
+def interrupts(s):
+    before = counts(s, "interrupts", "polls")
+    for _ in range(30):
+        s.ping(cause="the interrupt is not turned on again after a poll, or its wake-up is lost")
+        s.round()
+    after = counts(s, "interrupts", "polls")
+    s.same("interrupts for 30 lone frames, 25 at least", True, after["interrupts"] - before["interrupts"] >= 25,
+           cause="in interrupt mode nothing but the interrupt starts a poll")
+    s.same("polls", True, after["polls"] - before["polls"] >= 25)
+
+
+@case(12, "a device that has nothing to say is left alone")
+def idle(s):
+    """In interrupt mode an idle device is not polled at all; what little there is comes from the reports."""
+    before = counts(s, "polls")["polls"]
+    s.rounds(40)
+    s.same("polls in 40 idle rounds, at most 20", True, counts(s, "polls")["polls"] - before <= 20,
+           cause="the poll thread does not sleep until it is woken")
+
+
+@case(14, "1200 frames, in windows, are all answered in order")
+def many(s):
+    driver.many(s)
+
+
+@case(10, "frames that come together are taken together")
+def bursts(s):
+    driver.bursts(s, DEV)
+
+
+@case(14, "polled mode: no interrupts, and frames are found all the same")
+def polled(s):
+    for _ in range(3):
+        s.good(f"set {DEV} polled")
+        s.ping()
+        s.rounds(3)
+        before = counts(s, "interrupts", "polls")
+        for _ in range(25):
+            s.ping(cause="in polled mode the thread looks every NETDEV_POLL_INTERVAL")
+        s.rounds(10)
+        after = counts(s, "interrupts", "polls")
+        s.same("interrupts in polled mode, 3 at most", True, after["interrupts"] - before["interrupts"] <= 3,
+               cause="in polled mode the interrupt stays off")
+        s.same("looks at the device", True, after["polls"] - before["polls"] > 40)
+        s.good(f"set {DEV} interrupt")
+        s.ping(cause="back in interrupt mode the interrupt must be turned on")
+        s.round()
+        before = counts(s, "polls")["polls"]
+        s.rounds(20)
+        s.same("polls in 20 idle rounds of interrupt mode, at most 20", True,
+               counts(s, "polls")["polls"] - before <= 20, cause="the thread goes on polling")
+
+
+@case(10, "the interface goes down and up")
+def down_up(s):
+    driver.down_up(s, DEV)
+
+
+@case(10, "a full ring: what waits is sent when there is room, in order")
+def full(s):
+    driver.full_ring(s, DEV)

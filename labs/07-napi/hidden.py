@@ -1,0 +1,20 @@
+"""Lab 7: the cases that only the grader has."""
+
+import driver_cases as driver
+from cases import DEV
+from casebook import case
+
+
+@case(8, "a frame that comes just before the thread sleeps is not forgotten")
+def pairs(s):
+    driver.pairs(s)
+
+
+@case(4, "the same on two harts", smp=2)
+def pairs_two_harts(s):
+    driver.pairs(s, 400)
+
+
+@case(4, "three harts send while frames come in", smp=3)
+def both_ways(s):
+    driver.both_ways(s, DEV)

@@ -1,0 +1,120 @@
+"""Cases that need no machine: unit tests with a file of the submission, on this host.
+
+unit(points, text, name, tests...) makes a case of the named tests of a cmocka program (without their "test_"). Each
+test is a process of its own, with limits of time and file size, without the grader's environment, and in a seccomp filter
+that lets it neither write to a file nor make files, processes or connections: what is run is a student's code.
+"""
+
+import contextlib
+import ctypes
+import os
+import platform
+import shutil
+import signal
+import struct
+import subprocess
+
+import build
+import harness.qemu
+import sources
+from casebook import case
+from session import Failure
+
+LINK = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-Wl,--wrap=_cmocka_run_group_tests"]
+TEST_SECONDS = 60
+
+# What is refused (x86-64): making files, processes, connections, signals, other programs' memory.
+DENIED = (41, 42, 43, 49, 50, 53, 56, 57, 58, 62, 76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 94, 101, 133, 161,
+          165, 258, 259, 260, 263, 264, 265, 266, 268, 272, 280, 310, 311, 316, 322, 435, 437, 438)
+OPENS = ((2, 1), (257, 2))  # open and openat: which argument has the flags
+WRITING = 0o3 | 0o100 | 0o1000
+
+
+def _filter():
+    """A BPF program: struct seccomp_data has the number at 0, the architecture at 4, the arguments from 16 on."""
+    load, equal, bits, give = 0x20, 0x15, 0x45, 0x06
+    kill, refuse, allow = 0x80000000, 0x00050001, 0x7FFF0000
+    code = [(load, 0, 0, 4), (equal, 1, 0, 0xC000003E), (give, 0, 0, kill), (load, 0, 0, 0)]
+    for number in DENIED:
+        code += [(equal, 0, 1, number), (give, 0, 0, refuse)]
+    for number, argument in OPENS:
+        code += [(equal, 0, 4, number), (load, 0, 0, 16 + 8 * argument), (bits, 0, 1, WRITING),
+                 (give, 0, 0, refuse), (give, 0, 0, allow)]
+    code.append((give, 0, 0, allow))
+    return b"".join(struct.pack("<HBBI", *one) for one in code), len(code)
+
+
+def confine():
+    """For the child, before it becomes the test: no new rights, and the filter."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+    if platform.machine() == "x86_64":
+        program, count = _filter()
+        text = ctypes.create_string_buffer(program)
+        head = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", count, ctypes.addressof(text)))
+        if libc.prctl(22, 2, head, 0, 0) != 0:  # PR_SET_SECCOMP, filter
+            os._exit(99)
+
+
+class Bench:
+    """What a case has in place of a Session: its steps."""
+
+    def __init__(self):
+        self.steps = []
+
+
+def link_runner(place):
+    """The unit tests' program, with an entry that runs the one test that it is told."""
+    unit_build = place / "build/unit"
+    runner = unit_build / "one_test"
+    if not runner.exists():
+        objects = [unit_build / "tests/unit/test_virtq.o", sources.TOP / "labs/tools/one_test.c",
+                   unit_build / "libhost.a", unit_build / "libkernel.a", unit_build / "libhost.a"]
+        half = runner.with_name(f"one_test.{os.getpid()}.{id(objects)}")
+        result = subprocess.run([shutil.which("gcc"), *LINK, "-o", half, *objects, "-lcmocka"],
+                                capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise Failure("linking with the unit tests", "no error", result.stderr[-500:])
+        half.rename(runner)
+    return runner
+
+
+def run_test(runner, name, cwd):
+    """(passed, output)."""
+    def prepare():
+        build.limits(30, -1, 16 << 20)()
+        confine()
+    process = subprocess.Popen([runner], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, preexec_fn=prepare,
+                               env={"TEST": name, "ASAN_OPTIONS": "detect_leaks=0:symbolize=0", "LC_ALL": "C"})
+    try:
+        output = process.communicate(timeout=TEST_SECONDS)[0].decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        output = process.communicate()[0].decode("utf-8", "replace") + f"\ntook longer than {TEST_SECONDS} s"
+    return process.returncode == 0 and "[  PASSED  ] 1 test(s)" in output, output
+
+
+def unit(points, text, name, *tests):
+    def run(one, evidence):
+        bench = Bench()
+        try:
+            runner = link_runner(harness.qemu.BUILD.parent)
+            for test in tests:
+                bench.steps.append(f"unit test: {test.replace('_', ' ')}")
+                passed, output = run_test(runner, f"test_{test}", evidence.path)
+                if not passed:
+                    evidence.write("output", output)
+                    lines = [line for line in output.splitlines() if "error:" in line.lower() or "expected" in line
+                             or "!=" in line or "LINE" in line or "Sanitizer" in line or "longer than" in line]
+                    raise Failure(f"unit test {test.replace('_', ' ')}", "success", "; ".join(lines[:3]) or "failure")
+        except Failure as failure:
+            return bench, failure
+        return bench, None
+
+    def body(_):
+        raise NotImplementedError
+    body.__name__ = name
+    case(points, text, guest=False, bench=run)(body)
+    return body

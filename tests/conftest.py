@@ -1,0 +1,9 @@
+"""What pytest is to know before it looks at any folder: our option and our mark."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="the whole matrix of cards, modes and harts")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cards(name...): the cards that this test can be on in the matrix")

@@ -1,0 +1,72 @@
+"""/etc/net.conf and the kernel's command line, as init reads them: on disk images that are made with other files."""
+
+import subprocess
+
+import pytest
+
+from harness.evidence import BUILD
+from harness.qemu import disk_options
+from shell import Shell
+
+BIN = ("init", "sh", "ifconfig", "route", "echo")
+
+
+@pytest.fixture
+def configured(boot, tmp_path):
+    """Boots with this text as /etc/net.conf (None: without the file) and these words for the kernel."""
+
+    def start(text, words="", **options):
+        image = tmp_path / "fs.img"
+        command = [BUILD / "mkfs", image, "8", "dir=/bin", "dir=/etc", "dir=/dev", "dir=/tmp", "dev=/dev/console,5,1",
+                   "dev=/dev/null,1,3", *(f"{BUILD / 'stripped' / name}=/bin/{name}" for name in BIN)]
+        if text is not None:
+            (tmp_path / "net.conf").write_text(text)
+            command.append(f"{tmp_path / 'net.conf'}=/etc/net.conf")
+        subprocess.run(command, check=True, capture_output=True)
+        return Shell(boot(disk=disk_options(image), options=("-append", words) if words else (), **options))
+
+    return start
+
+
+def test_address_mask_and_gateway_are_taken(configured):
+    shell = configured("# a comment\n\n  virtio0\t192.168.7.9/22 gateway 192.168.4.1 # another\n", cards=["virtio"])
+    assert "192.168.7.9/22 broadcast 192.168.7.255" in shell.run("ifconfig virtio0")
+    routes = shell.run("route").splitlines()
+    assert any(line.split()[:3] == ["192.168.4.0/22", "on-link", "virtio0"] for line in routes), routes
+    assert any(line.split()[:3] == ["default", "192.168.4.1", "virtio0"] for line in routes), routes
+
+
+def test_a_line_for_each_interface(configured):
+    shell = configured("virtio1 10.9.0.1/16\n* 10.8.0.1/24\n", cards=["virtio"] * 3)
+    assert "10.8.0.1/24" in shell.run("ifconfig virtio0")
+    assert "10.9.0.1/16" in shell.run("ifconfig virtio1")
+    assert "inet" not in shell.run("ifconfig virtio2")
+    assert "default" not in shell.run("route")
+
+
+@pytest.mark.parametrize("line", ["virtio0", "virtio0 10.0.2.15", "virtio0 10.0.2.300/24", "virtio0 10.0.2.15/33",
+                                  "virtio0 10.0.2.15/24 router 10.0.2.2", "virtio0 10.0.2.15/24 gateway",
+                                  "virtio0 10.0.2.15/24 gateway x", "\x01\xff", "x" * 1000], ids=range(9))
+def test_wrong_line_is_named_and_passed_over(configured, line):
+    """One typing error does not cost the other interfaces, nor the boot."""
+    shell = configured(f"{line}\nvirtio1 10.9.0.1/16\n", cards=["virtio"] * 2)
+    assert "init: /etc/net.conf:1: " in shell.console.text
+    assert "10.9.0.1/16" in shell.run("ifconfig virtio1")
+
+
+def test_unknown_interface_is_named(configured):
+    shell = configured("nosuch0 10.0.0.1/8\nvirtio0 10.9.0.1/16\n", cards=["virtio"])
+    assert "nosuch0" in shell.console.text
+    assert "10.9.0.1/16" in shell.run("ifconfig virtio0")
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_without_configuration_there_is_a_shell(configured, text):
+    shell = configured(text)
+    assert "127.0.0.1" in shell.run("ifconfig lo")
+
+
+def test_command_line_goes_first(configured):
+    shell = configured("virtio0 10.9.0.1/16\n", words="net.virtio0=10.7.7.7/24,10.7.7.1", cards=["virtio"])
+    assert "10.7.7.7/24" in shell.run("ifconfig virtio0")
+    assert "10.7.7.1" in shell.run("route")

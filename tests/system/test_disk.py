@@ -1,0 +1,52 @@
+"""The disk seen from programs: errors of the device reach whoever asked, and nobody else; what was confirmed stays."""
+
+import shutil
+
+import pytest
+
+from harness.evidence import BUILD
+from harness.qemu import disk_options
+from shell import Shell
+
+
+def failing_disk(tmp_path, event, kind):
+    """A copy of the disk; from the first event of this name on every request of this kind fails (QEMU's blkdebug)."""
+    image, rules = tmp_path / "fs.img", tmp_path / "blkdebug.conf"
+    shutil.copy(BUILD / "fs.img", image)
+    rules.write_text(f'[inject-error]\nevent = "{event}"\niotype = "{kind}"\nerrno = "5"\nonce = "off"\n')
+    return ["-drive", f"if=none,id=disk0,format=raw,werror=report,rerror=report,file=blkdebug:{rules}:{image}",
+            "-device", "virtio-blk-device,drive=disk0"]
+
+
+@pytest.mark.parametrize("event, kind", [("write_aio", "write"), ("flush_to_disk", "flush")])
+def test_write_error_reaches_the_writer(boot, tmp_path, event, kind):
+    """The program is told; others go on, and what is on the disk can still be read."""
+    shell = Shell(boot(smp=2, disk=failing_disk(tmp_path, event, kind)))
+    assert "input/output error" in shell.run("mkdir /newdir").lower()
+    assert "input/output error" in shell.run("echo data > /tmp/f").lower() + shell.run("mkdir /other").lower()
+    assert "alive" in shell.run("echo alive | cat")
+    assert "bin" in shell.run("ls /")
+
+
+def test_full_disk_is_an_error_to_the_writer(boot):
+    shell = Shell(boot())
+    shell.run("cat" + " /bin/usertests" * 60 + " > /tmp/a")
+    said = ""
+    for name in "bcdefghijklm":
+        said = shell.run(f"cat /tmp/a /tmp/a > /tmp/{name}", 30).lower()
+        if said:
+            break
+    assert "no space" in said
+    shell.run("rm /tmp/a")
+    assert shell.run("echo room > /tmp/new ; cat /tmp/new") == "room\n"
+
+
+def test_disk_smaller_than_its_file_system(boot, tmp_path):
+    """The superblock says more than the device has: found out at boot."""
+    image = tmp_path / "fs.img"
+    shutil.copy(BUILD / "fs.img", image)
+    with open(image, "r+b") as file:
+        file.truncate(16 << 20)
+    guest = boot(disk=disk_options(image))
+    assert guest.wait(30) == 254
+    assert "disk0" in guest.console.text

@@ -1,0 +1,259 @@
+/* net/socket_io.c: several datagrams in one system call. Above all, that no doorbell is lost:
+ * whatever happens in a batch, at its end, and whenever it sleeps, no device holds frames that it
+ * has not been told of. */
+#include "socket_fixture.h"
+
+#include "net/wire.h"
+
+static struct socket_batch batch;
+static struct fakenet eth1;
+
+static void begin(void) { batch = (struct socket_batch){.deadline = NEVER}; }
+
+/* The next message of the batch, one byte; address 0: to the peer. */
+static ssize_t add(struct socket *socket, be32_t address, int flags)
+{
+    struct sockaddr_in to = name_of(address, 9);
+    struct uio uio = host_uio("x", 1);
+    ssize_t result = socket_send(socket, &uio, flags, address ? (struct sockaddr *)&to : NULL,
+                                 sizeof(to), &batch);
+    batch.later |= result >= 0;
+    return result;
+}
+
+static void assert_all_announced(void)
+{
+    assert_int_equal(eth.unannounced, 0);
+    assert_int_equal(eth1.unannounced, 0);
+}
+
+static void test_one_doorbell_for_a_batch(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    begin();
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+    assert_int_equal(eth.unannounced, 5);
+    assert_false(eth.frames[0].flags & MBUF_MORE); /* as a frame it is like any other */
+    assert_int_equal(eth.flushes, 0);
+    socket_batch_end(&batch);
+    assert_int_equal(eth.flushes, 1);
+    assert_all_announced();
+    socket_batch_end(&batch); /* nothing is left to do */
+    assert_int_equal(eth.flushes, 1);
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), 1); /* and no mark stays */
+    assert_false(eth.frames[5].more);
+}
+
+static void test_nothing_sent_needs_no_doorbell(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    begin();
+    assert_int_equal(add(socket, 0, 0), -EDESTADDRREQ);
+    socket_batch_end(&batch);
+    assert_int_equal(eth.flushes, 0);
+}
+
+/* Each kind of early end comes after a good message. */
+static void test_early_end(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    for (int kind = 0; kind < 5; kind++) {
+        begin();
+        assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+        struct sockaddr_in to = name_of(PEER_ADDRESS, 9);
+        static uint8_t large[1500];
+        struct uio uio = host_uio(large, kind == 1 ? 1500 : 1);
+        if (kind == 0)
+            host_uio_fault(0);
+        if (kind == 2)
+            eth.refuse = -ENOBUFS;
+        ssize_t result = socket_send(socket, &uio, kind == 3 ? MSG_PEEK : 0, (struct sockaddr *)&to,
+                                     kind == 4 ? 3 : sizeof(to), &batch);
+        static const ssize_t wanted[] = {-EFAULT, -EMSGSIZE, -ENOBUFS, -EOPNOTSUPP, -EINVAL};
+        assert_int_equal(result, wanted[kind]);
+        socket_batch_end(&batch);
+        assert_all_announced();
+        assert_int_equal(eth.flushes, kind + 1);
+        eth.refuse = 0;
+    }
+}
+
+/* From one device to another and back: the one that is left hears of its frames at once. */
+static void test_two_devices(void **state)
+{
+    (void)state;
+    static const uint8_t mac[] = {2, 0, 0, 0, 0, 9};
+    const be32_t there = BE32(0x0a000302);
+    fakenet_init(&eth1, "eth1", 2);
+    assert_int_equal(ip_set_address(&eth1.dev, BE32(0x0a00030f), OWN_MASK), 0);
+    struct frame reply = {.length = 0};
+    frame_ether(&reply, eth1.dev.mac, mac, ETHER_TYPE_ARP);
+    frame_arp(&reply, ARP_REQUEST, mac, there, eth1.dev.mac, BE32(0x0a00030f));
+    fakenet_receive(&eth1, reply.bytes, reply.length);
+    fakenet_clear(&eth1);
+    struct socket *socket = udp_socket();
+
+    begin();
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+        assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+        assert_int_equal(eth1.unannounced, 0);
+        assert_int_equal(add(socket, there, 0), 1);
+        assert_int_equal(eth.unannounced, 0);
+        assert_int_equal(eth1.unannounced, 1);
+    }
+    assert_int_equal(add(socket, BE32(INADDR_LOOPBACK), 0), 1); /* which has no doorbell */
+    assert_all_announced();
+    socket_batch_end(&batch);
+    assert_int_equal(eth.frame_count, 4);
+    assert_int_equal(eth1.frame_count, 2);
+    netdev_down(&eth1.dev);
+    for (int i = 0; i < 2; i++) /* the datagram to loopback, and the ICMP error that answers it */
+        netdev_poll_round(&loopback_device);
+    fakenet_clear(&eth1);
+}
+
+static int sleeps_announced(struct waitq *queue, uint64_t deadline)
+{
+    (void)deadline;
+    assert_ptr_equal(queue, &eth.dev.tx_room);
+    assert_all_announced();
+    netdev_tx_set_full(&eth.dev, false);
+    return 0;
+}
+
+/* Who waits for room waits for the device, which must know of what is there. */
+static void test_announced_before_it_waits(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    begin();
+    assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+    netdev_tx_set_full(&eth.dev, true);
+    assert_int_equal(add(socket, PEER_ADDRESS, MSG_DONTWAIT), -EAGAIN);
+    host_sleep_hook = sleeps_announced;
+    assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+    assert_int_equal(host_sleeps(), 1);
+    assert_int_equal(eth.unannounced, 1);
+    socket_batch_end(&batch);
+    assert_all_announced();
+}
+
+/* What ARP parks goes out when the address is known, in another thread's hands: with a doorbell of
+ * its own. */
+static void test_parked_frame_is_announced(void **state)
+{
+    (void)state;
+    static const uint8_t mac[] = {2, 0, 0, 0, 0, 9};
+    const be32_t unknown = BE32(0x0a000209);
+    struct socket *socket = udp_socket();
+    begin();
+    assert_int_equal(add(socket, unknown, 0), 1);
+    socket_batch_end(&batch);
+    assert_int_equal(eth.frame_count, 1); /* the request */
+    fakenet_clear(&eth);
+    struct frame reply = {.length = 0};
+    frame_ether(&reply, eth.dev.mac, mac, ETHER_TYPE_ARP);
+    frame_arp(&reply, ARP_REPLY, mac, unknown, eth.dev.mac, OWN_ADDRESS);
+    fakenet_receive(&eth, reply.bytes, reply.length);
+    assert_int_equal(eth.frame_count, 1);
+    assert_false(eth.frames[0].more);
+}
+
+/* The path is found once for messages to one place, and anew for another place; a link that goes
+ * down is noticed. */
+static void test_path_is_kept(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    begin();
+    assert_int_equal(connect_to(socket, PEER_ADDRESS, 70), 0);
+    assert_int_equal(add(socket, PEER_ADDRESS, 0), 1); /* port 9 */
+    assert_int_equal(add(socket, 0, 0), 1);            /* the peer's port */
+    assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(get16(eth.frames[i].bytes + 14 + 20 + 2), i == 1 ? 70 : 9);
+    netdev_set_link(&eth.dev, false);
+    assert_int_equal(add(socket, PEER_ADDRESS, 0), -ENETDOWN);
+    assert_int_equal(add(socket, 0, 0), -ENETDOWN);
+    socket_batch_end(&batch);
+    netdev_set_link(&eth.dev, true);
+    begin();
+    assert_int_equal(add(socket, SUBNET_ALL, 0), -EACCES); /* a refused path is not kept either */
+    assert_int_equal(add(socket, SUBNET_ALL, 0), -EACCES);
+    socket_batch_end(&batch);
+}
+
+/* --- receiving --- */
+
+static ssize_t take(struct socket *socket)
+{
+    char byte;
+    struct uio uio = host_uio(&byte, 1);
+    ssize_t result = socket_receive(socket, &uio, 0, false, NULL, &batch);
+    batch.later |= result >= 0;
+    return result;
+}
+
+/* The time is the batch's, or the socket's if that is over earlier. */
+static void test_deadline(void **state)
+{
+    (void)state;
+    struct timeval time = {.tv_sec = 3};
+    struct socket *socket = udp_socket();
+    assert_int_equal(bind_to(socket, 0, 7), 0);
+    uint64_t start = clock_ns();
+    begin();
+    batch.deadline = start + 2 * NS_PER_SEC;
+    struct datagram datagram = datagram_with("a", 1);
+    datagram_arrive(&datagram);
+    assert_int_equal(take(socket), 1);
+    assert_int_equal(take(socket), -EAGAIN);
+    assert_int_equal(clock_ns() - start, 2 * NS_PER_SEC);
+    datagram_arrive(&datagram);
+    assert_int_equal(take(socket), 1); /* what is there needs no time */
+    assert_int_equal(socket_setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)), 0);
+    batch.deadline = NEVER;
+    assert_int_equal(take(socket), -EAGAIN);
+    assert_int_equal(clock_ns() - start, 5 * NS_PER_SEC);
+}
+
+/* A pending error ends a batch that has moved something, and waits for the next call, which reports
+ * it once. */
+static void test_error_stays(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    assert_int_equal(bind_to(socket, OWN_ADDRESS, 7), 0);
+    assert_int_equal(connect_to(socket, PEER_ADDRESS, 9), 0);
+    for (int sending = 0; sending < 2; sending++) {
+        begin();
+        batch.later = true;
+        socket_icmp_error(IPPROTO_UDP, OWN_ADDRESS, htons(7), PEER_ADDRESS, htons(9), ECONNREFUSED);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(sending ? add(socket, 0, 0) : take(socket), -ECONNREFUSED);
+        begin();
+        assert_int_equal(sending ? add(socket, 0, 0) : take(socket), -ECONNREFUSED);
+        assert_int_equal(get_option(socket, SOL_SOCKET, SO_ERROR), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(test_one_doorbell_for_a_batch),
+        FIXTURE_TEST(test_nothing_sent_needs_no_doorbell),
+        FIXTURE_TEST(test_early_end),
+        FIXTURE_TEST(test_two_devices),
+        FIXTURE_TEST(test_announced_before_it_waits),
+        FIXTURE_TEST(test_parked_frame_is_announced),
+        FIXTURE_TEST(test_path_is_kept),
+        FIXTURE_TEST(test_deadline),
+        FIXTURE_TEST(test_error_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
