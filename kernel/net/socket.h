@@ -59,6 +59,8 @@ ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const str
 ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                        struct sockaddr_in *from, struct socket_batch *batch);
 void socket_batch_end(struct socket_batch *batch);
+/* No datagram waits at this moment; a glance without a lock. */
+bool socket_queue_is_empty(const struct socket *socket);
 
 int socket_getsockname(struct socket *socket, struct sockaddr_in *address);
 int socket_getpeername(struct socket *socket, struct sockaddr_in *address);

@@ -422,6 +422,8 @@ int socket_poll(struct socket *socket, struct waiter *waiter)
     return ready;
 }
 
+bool socket_queue_is_empty(const struct socket *socket) { return READ_ONCE(socket->queued) == 0; }
+
 /* For FIONREAD. A datagram of length 0 cannot be told from none; poll() can. */
 unsigned socket_next_length(struct socket *socket)
 {

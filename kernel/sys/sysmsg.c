@@ -225,6 +225,8 @@ static int64_t batch_run(struct call *call, bool send, bool wait_for_one)
     int result =
         message_open(&message, syscall_argument(1), sizeof(struct mmsghdr), VM_READ | VM_WRITE);
     while (result == 0 && (result = batch_step(call, &message, send)) == 0 && ++done < count) {
+        if (wait_for_one && socket_queue_is_empty(call->socket))
+            break; /* spares the walk to a header that would stay empty */
         call->batch->later = true;
         call->nonblocking |= wait_for_one;
         result = message_next(&message);

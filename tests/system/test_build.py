@@ -118,12 +118,13 @@ def test_help_names_every_target(tools):
         assert f"make {target} " in text, target
 
 
+@pytest.mark.timeout(180)
 def test_build_from_nothing_in_parallel(tmp_path):
     """No warning, and the second time there is nothing to do; then an editor's list of commands, each of which works as
     it stands there."""
     build = tmp_path / "b"
     words = ["make", "-j4", f"B={build}", "all"]
-    done = subprocess.run(words, cwd=TOP, capture_output=True, text=True, timeout=55, check=False)
+    done = subprocess.run(words, cwd=TOP, capture_output=True, text=True, timeout=150, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (build / "kernel.elf").exists() and (build / "fs.img").exists()
     again = subprocess.run(words, cwd=TOP, capture_output=True, text=True, check=True)

@@ -21,7 +21,8 @@ CONFTEST = f"""import importlib.util
 spec = importlib.util.spec_from_file_location("system_conftest", {str(SYSTEM / "conftest.py")!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-boot, pytest_runtest_makereport = module.boot, module.pytest_runtest_makereport
+globals().update({{name: value for name, value in vars(module).items()
+                  if not name.startswith("__") and name != "pytest_generate_tests"}})  # that one needs an option of ours
 """
 
 
