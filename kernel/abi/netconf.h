@@ -29,16 +29,16 @@ struct ifconf {
     };
 };
 
-#define IFF_UP 0x1
+#define IFF_UP        0x1
 #define IFF_BROADCAST 0x2
-#define IFF_LOOPBACK 0x8
-#define IFF_RUNNING 0x40 /* link is up; read only */
-#define IFF_PROMISC 0x100
-#define IFF_ALLMULTI 0x200
+#define IFF_LOOPBACK  0x8
+#define IFF_RUNNING   0x40 /* link is up; read only */
+#define IFF_PROMISC   0x100
+#define IFF_ALLMULTI  0x200
 #define IFF_MULTICAST 0x1000
-#define IFF_POLLED 0x4000 /* rvnet: the device is polled, its interrupt stays off */
+#define IFF_POLLED    0x4000 /* rvnet: the device is polled, its interrupt stays off */
 
-#define ARPHRD_ETHER 1
+#define ARPHRD_ETHER    1
 #define ARPHRD_LOOPBACK 772
 
 struct rtentry {
@@ -48,9 +48,9 @@ struct rtentry {
     uint16_t rt_flags;
     char rt_dev[IFNAMSIZ]; /* empty: the interface that reaches the gateway */
 };
-#define RTF_UP 0x1
+#define RTF_UP      0x1
 #define RTF_GATEWAY 0x2
-#define RTF_HOST 0x4
+#define RTF_HOST    0x4
 
 struct arpreq {
     struct sockaddr arp_pa; /* AF_INET */
@@ -58,26 +58,26 @@ struct arpreq {
     int32_t arp_flags;
     char arp_dev[IFNAMSIZ];
 };
-#define ATF_COM 0x2  /* complete */
+#define ATF_COM  0x2 /* complete */
 #define ATF_PERM 0x4 /* entered by hand, does not expire */
 
-#define SIOCADDRT 0x890b
-#define SIOCDELRT 0x890c
-#define SIOCGIFCONF 0x8912
-#define SIOCGIFFLAGS 0x8913
-#define SIOCSIFFLAGS 0x8914
-#define SIOCGIFADDR 0x8915
-#define SIOCSIFADDR 0x8916
+#define SIOCADDRT      0x890b
+#define SIOCDELRT      0x890c
+#define SIOCGIFCONF    0x8912
+#define SIOCGIFFLAGS   0x8913
+#define SIOCSIFFLAGS   0x8914
+#define SIOCGIFADDR    0x8915
+#define SIOCSIFADDR    0x8916
 #define SIOCGIFBRDADDR 0x8919
 #define SIOCGIFNETMASK 0x891b
 #define SIOCSIFNETMASK 0x891c
-#define SIOCGIFMTU 0x8921
-#define SIOCSIFMTU 0x8922
-#define SIOCGIFHWADDR 0x8927
-#define SIOCGIFINDEX 0x8933
-#define SIOCDARP 0x8953
-#define SIOCGARP 0x8954
-#define SIOCSARP 0x8955
+#define SIOCGIFMTU     0x8921
+#define SIOCSIFMTU     0x8922
+#define SIOCGIFHWADDR  0x8927
+#define SIOCGIFINDEX   0x8933
+#define SIOCDARP       0x8953
+#define SIOCGARP       0x8954
+#define SIOCSARP       0x8955
 
 /* rvnet's own lists: the caller gives an array, `count` is its size in and the number of entries filled out;
  * `available` is how many there are. */
@@ -86,8 +86,8 @@ struct netlist {
     uint32_t available;
     void *entries;
 };
-#define SIOCGRTLIST 0x89f0   /* of struct rtentry */
-#define SIOCGARPLIST 0x89f1  /* of struct arpreq */
+#define SIOCGRTLIST   0x89f0 /* of struct rtentry */
+#define SIOCGARPLIST  0x89f1 /* of struct arpreq */
 #define SIOCGCOUNTERS 0x89f2 /* of struct netcounter */
 #define SIOCGSOCKLIST 0x89f3 /* of struct sockinfo */
 

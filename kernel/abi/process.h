@@ -5,22 +5,22 @@
 #include "abi/types.h"
 
 /* There are no handlers: each of these ends the process. 0 only asks whether the target exists. */
-#define SIGINT 2
-#define SIGILL 4
-#define SIGTRAP 5
-#define SIGBUS 7
-#define SIGKILL 9
-#define SIGSEGV 11
-#define SIGPIPE 13
-#define SIGTERM 15
+#define SIGINT       2
+#define SIGILL       4
+#define SIGTRAP      5
+#define SIGBUS       7
+#define SIGKILL      9
+#define SIGSEGV      11
+#define SIGPIPE      13
+#define SIGTERM      15
 #define SIGNAL_LIMIT 32
 
 /* waitpid() status: exit code in bits 15:8, or the ending signal in bits 6:0. */
-#define WNOHANG 1
-#define WIFEXITED(status) (((status)&0x7f) == 0)
+#define WNOHANG             1
+#define WIFEXITED(status)   (((status)&0x7f) == 0)
 #define WEXITSTATUS(status) (((status) >> 8) & 0xff)
 #define WIFSIGNALED(status) (((status)&0x7f) != 0)
-#define WTERMSIG(status) ((status)&0x7f)
+#define WTERMSIG(status)    ((status)&0x7f)
 
 #define ARGUMENT_BYTES_MAX 4096 /* execve: all strings of argv with their closing zeros */
 #define ARGUMENT_COUNT_MAX 64
@@ -29,7 +29,7 @@ struct timespec {
     int64_t tv_sec;
     int64_t tv_nsec;
 };
-#define CLOCK_REALTIME 0 /* there is no clock chip driver: counts from boot as well */
+#define CLOCK_REALTIME  0 /* there is no clock chip driver: counts from boot as well */
 #define CLOCK_MONOTONIC 1
 
 struct sysinfo {
@@ -42,8 +42,14 @@ struct sysinfo {
     uint32_t open_files;
 };
 
-enum process_state { PROCESS_UNUSED, PROCESS_NEW, PROCESS_RUNNABLE, PROCESS_RUNNING, PROCESS_SLEEPING,
-                     PROCESS_ZOMBIE };
+enum process_state {
+    PROCESS_UNUSED,
+    PROCESS_NEW,
+    PROCESS_RUNNABLE,
+    PROCESS_RUNNING,
+    PROCESS_SLEEPING,
+    PROCESS_ZOMBIE
+};
 
 /* procinfo(index, &info): the index-th entry of the process table, -ESRCH past its end; an entry that is
  * not in use has pid 0. */

@@ -9,17 +9,17 @@ typedef uint32_t socklen_t;
 typedef uint16_t in_port_t;
 typedef uint32_t in_addr_t;
 
-#define AF_UNSPEC 0
-#define AF_INET 2
-#define PF_INET AF_INET
-#define SOCK_STREAM 1
-#define SOCK_DGRAM 2
-#define SOCK_RAW 3
+#define AF_UNSPEC     0
+#define AF_INET       2
+#define PF_INET       AF_INET
+#define SOCK_STREAM   1
+#define SOCK_DGRAM    2
+#define SOCK_RAW      3
 #define SOCK_NONBLOCK 04000
 
-#define IPPROTO_IP 0
+#define IPPROTO_IP   0
 #define IPPROTO_ICMP 1
-#define IPPROTO_UDP 17
+#define IPPROTO_UDP  17
 
 struct sockaddr {
     sa_family_t sa_family;
@@ -37,34 +37,35 @@ struct sockaddr_in {
     unsigned char sin_zero[8];
 };
 
-#define INADDR_ANY ((in_addr_t)0x00000000)       /* host byte order, as POSIX has them */
+#define INADDR_ANY       ((in_addr_t)0x00000000) /* host byte order, as POSIX has them */
 #define INADDR_BROADCAST ((in_addr_t)0xffffffff)
-#define INADDR_LOOPBACK ((in_addr_t)0x7f000001)
-#define INADDR_NONE ((in_addr_t)0xffffffff)
-#define INET_ADDRSTRLEN 16
+#define INADDR_LOOPBACK  ((in_addr_t)0x7f000001)
+#define INADDR_NONE      ((in_addr_t)0xffffffff)
+#define INET_ADDRSTRLEN  16
 
-#define SOL_SOCKET 1
+#define SOL_SOCKET   1
 #define SO_REUSEADDR 2 /* sockets that all set it may share a port */
-#define SO_TYPE 3
-#define SO_ERROR 4
+#define SO_TYPE      3
+#define SO_ERROR     4
 #define SO_BROADCAST 6
-#define SO_SNDBUF 7
-#define SO_RCVBUF 8
-#define SO_RCVTIMEO 20 /* struct timeval; 0 = no limit */
-#define SO_SNDTIMEO 21
-#define SO_DOMAIN 39
-#define SO_PROTOCOL 38
+#define SO_SNDBUF    7
+#define SO_RCVBUF    8
+#define SO_RCVTIMEO  20 /* struct timeval; 0 = no limit */
+#define SO_SNDTIMEO  21
+#define SO_DOMAIN    39
+#define SO_PROTOCOL  38
 
 #define IP_TOS 1
 #define IP_TTL 2
 
-#define MSG_PEEK 0x02
-#define MSG_CTRUNC 0x08 /* never set: there is no ancillary data that could be cut */
-#define MSG_TRUNC 0x20
-#define MSG_DONTWAIT 0x40
+#define MSG_PEEK       0x02
+#define MSG_CTRUNC     0x08 /* never set: there is no ancillary data that could be cut */
+#define MSG_TRUNC      0x20
+#define MSG_DONTWAIT   0x40
 #define MSG_WAITFORONE 0x10000 /* recvmmsg: after the first datagram as MSG_DONTWAIT */
 
-#define MMSG_MAX 64 /* messages that one recvmmsg or sendmmsg moves; of a longer array it takes the beginning */
+#define MMSG_MAX                                                                                   \
+    64 /* messages that one recvmmsg or sendmmsg moves; of a longer array it takes the beginning */
 
 struct iovec {
     void *iov_base;
@@ -88,8 +89,8 @@ struct mmsghdr {
     unsigned msg_len; /* bytes that were moved */
 };
 
-#define SHUT_RD 0
-#define SHUT_WR 1
+#define SHUT_RD   0
+#define SHUT_WR   1
 #define SHUT_RDWR 2
 
 struct timeval {

@@ -15,13 +15,13 @@
 #include "proc/sched.h"
 #include "proc/spinlock.h"
 
-#define PLIC_PRIORITY(source) (PLIC + 4 * (source))
+#define PLIC_PRIORITY(source)        (PLIC + 4 * (source))
 #define PLIC_ENABLE(context, source) (PLIC + 0x2000 + 0x80 * (context) + 4 * ((source) / 32))
-#define PLIC_THRESHOLD(context) (PLIC + 0x200000 + 0x1000 * (context))
-#define PLIC_CLAIM(context) (PLIC + 0x200004 + 0x1000 * (context))
-#define SUPERVISOR_CONTEXT(hart) (2 * (hart) + 1)
+#define PLIC_THRESHOLD(context)      (PLIC + 0x200000 + 0x1000 * (context))
+#define PLIC_CLAIM(context)          (PLIC + 0x200004 + 0x1000 * (context))
+#define SUPERVISOR_CONTEXT(hart)     (2 * (hart) + 1)
 
-#define BOOT_HART 0
+#define BOOT_HART    0
 #define HANDLERS_MAX 32
 
 struct irq_entry {
@@ -31,9 +31,10 @@ struct irq_entry {
 };
 
 static struct spinlock irq_lock = SPINLOCK_INITIALIZER("irq table");
-static struct irq_entry entries[HANDLERS_MAX];       /* [irq_lock] for adding */
-static unsigned entry_count;                         /* [irq_lock] */
-static struct irq_entry *handlers[PLIC_SOURCES];     /* entries are only added, at the front, when complete */
+static struct irq_entry entries[HANDLERS_MAX]; /* [irq_lock] for adding */
+static unsigned entry_count;                   /* [irq_lock] */
+static struct irq_entry
+    *handlers[PLIC_SOURCES]; /* entries are only added, at the front, when complete */
 static uint64_t unexpected_count;
 
 void irq_init(void)

@@ -4,12 +4,12 @@
 #include "lib/byteorder.h"
 #include "lib/string.h"
 
-#define FDT_MAGIC 0xd00dfeed
+#define FDT_MAGIC      0xd00dfeed
 #define FDT_BEGIN_NODE 1
-#define FDT_END_NODE 2
-#define FDT_PROP 3
-#define FDT_NOP 4
-#define FDT_SIZE_MAX (2u << 20)
+#define FDT_END_NODE   2
+#define FDT_PROP       3
+#define FDT_NOP        4
+#define FDT_SIZE_MAX   (2u << 20)
 
 struct fdt_header {
     be32_t magic, total_size, structure_offset, strings_offset, reserve_offset, version,

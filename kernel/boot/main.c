@@ -21,7 +21,7 @@
 #include "sys/sys.h"
 #include "virtio/virtio_mmio.h"
 
-#define INIT_PATH "/bin/init"
+#define INIT_PATH    "/bin/init"
 #define EXIT_NO_ROOT 254 /* QEMU's exit code when there is no file system or no init */
 
 extern char kernel_end[]; /* kernel.ld */
@@ -102,8 +102,8 @@ static void boot(uintptr_t device_tree)
     kprintf_init(console_write_sync, halt);
     console_init(); /* from here on messages are seen */
     fdt_read((const void *)device_tree, &facts);
-    kprintf("rvnet: %lu MiB RAM%s%s\n", facts.ram_size >> 20, *facts.bootargs ? ", arguments: " : "",
-            facts.bootargs);
+    kprintf("rvnet: %lu MiB RAM%s%s\n", facts.ram_size >> 20,
+            *facts.bootargs ? ", arguments: " : "", facts.bootargs);
 
     /* Memory, then what harts and threads need. */
     kalloc_init((uintptr_t)kernel_end, RAM_BASE + facts.ram_size);
@@ -114,7 +114,8 @@ static void boot(uintptr_t device_tree)
             panic("no memory for idle stacks");
     hart_init();
     proc_init();
-    struct proc *init = proc_create("init"); /* the first process has pid 1: before any kernel thread */
+    struct proc *init =
+        proc_create("init"); /* the first process has pid 1: before any kernel thread */
 
     /* Files before drivers, which register device nodes; the stack before network drivers, which register devices. */
     file_init();

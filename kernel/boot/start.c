@@ -9,7 +9,9 @@ void main(uint64_t hart, uintptr_t device_tree);
 void machine_vector(void);
 void machine_fault(uint64_t cause, uint64_t pc, uint64_t address) __attribute__((noreturn));
 
-static uint64_t machine_save_area[HART_MAX][32]; /* two registers at the bottom, a stack for machine_fault above */
+static uint64_t
+    machine_save_area[HART_MAX]
+                     [32]; /* two registers at the bottom, a stack for machine_fault above */
 
 void start(uint64_t hart, uintptr_t device_tree)
 {
@@ -51,7 +53,7 @@ static void hex_put(uint64_t value)
 {
     text_put(" 0x");
     for (int shift = 60; shift >= 0; shift -= 4)
-        mmio_write8(UART0, (uint8_t)"0123456789abcdef"[value >> shift & 15]);
+        mmio_write8(UART0, (uint8_t) "0123456789abcdef"[value >> shift & 15]);
 }
 
 void machine_fault(uint64_t cause, uint64_t pc, uint64_t address)

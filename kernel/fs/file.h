@@ -26,7 +26,7 @@ struct file_ops {
     int (*ioctl)(struct file *file, unsigned long request, void *argument);
     int (*stat)(struct file *file, struct stat *stat);
     int64_t (*seek)(struct file *file, int64_t offset, int whence); /* NULL: -ESPIPE */
-    int (*sync)(struct file *file); /* fsync; NULL: -EINVAL */
+    int (*sync)(struct file *file);                                 /* fsync; NULL: -EINVAL */
     /* The last reference is gone. Frees file->object. */
     void (*close)(struct file *file);
 };
@@ -45,8 +45,8 @@ unsigned file_open_count(void); /* for sysinfo */
 /* A new file with one reference, which owns `object` from here on; NULL if the file table is full (then
  * the caller still owns `object`). */
 struct file *file_create(const struct file_ops *ops, void *object, uint32_t flags);
-struct file *file_hold(struct file *file);    /* one more reference; returns file */
-void file_release(struct file *file);         /* drops one; the last one closes */
+struct file *file_hold(struct file *file); /* one more reference; returns file */
+void file_release(struct file *file);      /* drops one; the last one closes */
 
 /* A process's descriptors and current directory. Used only by its own process, so it needs no lock. */
 struct fdtable {
@@ -54,7 +54,7 @@ struct fdtable {
     struct inode *directory;
 };
 
-struct fdtable *fdtable_create(void);                       /* empty, directory = root; NULL: no memory */
+struct fdtable *fdtable_create(void); /* empty, directory = root; NULL: no memory */
 struct fdtable *fdtable_clone(const struct fdtable *table); /* for fork; NULL: no memory */
 void fdtable_destroy(struct fdtable *table);                /* closes everything; may sleep */
 

@@ -11,6 +11,7 @@ int format(void (*put)(void *context, char c), void *context, const char *fmt, v
 
 /* As in C99: writes at most size bytes with the closing 0; returns the length the whole text has. */
 int vsnprintf(char *to, size_t size, const char *fmt, va_list args);
-int snprintf(char *to, size_t size, const char *fmt, ...) __attribute__((__format__(__printf__, 3, 4)));
+int snprintf(char *to, size_t size, const char *fmt, ...)
+    __attribute__((__format__(__printf__, 3, 4)));
 
 #endif

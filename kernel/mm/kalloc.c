@@ -9,12 +9,12 @@
 #include "lib/string.h"
 
 static struct spinlock lock = SPINLOCK_INITIALIZER("pages");
-static uintptr_t first_page;     /* [I] */
-static uintptr_t end_page;       /* [I] */
-static uintptr_t fresh_page;     /* [lock] pages from here on were never used */
+static uintptr_t first_page; /* [I] */
+static uintptr_t end_page;   /* [I] */
+static uintptr_t fresh_page; /* [lock] pages from here on were never used */
 static struct list free_list = LIST_INITIALIZER(free_list); /* [lock] */
-static size_t free_count;        /* [lock]; read without for statistics */
-static uint64_t free_map[RAM_SIZE_MAX / PAGE_SIZE / 64];    /* [lock] of the pages below fresh_page */
+static size_t free_count;                                /* [lock]; read without for statistics */
+static uint64_t free_map[RAM_SIZE_MAX / PAGE_SIZE / 64]; /* [lock] of the pages below fresh_page */
 
 static size_t page_index(uintptr_t page) { return (page - first_page) / PAGE_SIZE; }
 static bool map_test(size_t index) { return free_map[index / 64] >> (index % 64) & 1; }

@@ -11,10 +11,10 @@
 /* Hands [start, end) to the allocator. */
 void kalloc_init(uintptr_t start, uintptr_t end);
 
-void *page_alloc(void);             /* contents undefined; NULL when memory is exhausted */
-void *page_alloc_zeroed(void);      /* the same, all zero */
-void page_free(void *page);         /* NULL is allowed */
-void *pages_alloc(size_t count);    /* contiguous, zeroed; for rings, at boot: slow. NULL if none */
+void *page_alloc(void);          /* contents undefined; NULL when memory is exhausted */
+void *page_alloc_zeroed(void);   /* the same, all zero */
+void page_free(void *page);      /* NULL is allowed */
+void *pages_alloc(size_t count); /* contiguous, zeroed; for rings, at boot: slow. NULL if none */
 void pages_free(void *first, size_t count);
 size_t pages_free_count(void);
 size_t pages_total_count(void);

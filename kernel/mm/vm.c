@@ -12,18 +12,19 @@
 #include "lib/string.h"
 #include "mm/kalloc.h"
 
-#define ENTRIES 512
-#define GIGAPAGE (MEGAPAGE * ENTRIES)
+#define ENTRIES        512
+#define GIGAPAGE       (MEGAPAGE * ENTRIES)
 #define KERNEL_ENTRIES 4 /* top-level entries that all tables share */
-#define USER_ENTRY PTE_INDEX(USER_BASE, 2)
+#define USER_ENTRY     PTE_INDEX(USER_BASE, 2)
 
 #define KERNEL_FLAGS (PTE_V | PTE_G | PTE_A | PTE_D)
-#define USER_FLAGS (PTE_V | PTE_U | PTE_A | PTE_D)
-#define PTE_LEAF (PTE_R | PTE_W | PTE_X)
+#define USER_FLAGS   (PTE_V | PTE_U | PTE_A | PTE_D)
+#define PTE_LEAF     (PTE_R | PTE_W | PTE_X)
 
 _Static_assert(PTE_R == VM_READ && PTE_W == VM_WRITE && PTE_X == VM_EXEC, "same bits");
 
-extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[]; /* kernel.ld; page-aligned */
+extern char kernel_text_start[], kernel_text_end[],
+    kernel_rodata_end[]; /* kernel.ld; page-aligned */
 
 static uint64_t *kernel_root; /* [I] after vm_init */
 static struct pool spaces;
@@ -63,7 +64,8 @@ static void kernel_map(uintptr_t start, uintptr_t end, int level, uint64_t acces
 static void kernel_map_devices(void)
 {
     const uint64_t rw = PTE_R | PTE_W;
-    kernel_map(TEST_FINISHER, TEST_FINISHER + PAGE_SIZE, 0, rw); /* page 0 is near: stays unmapped */
+    kernel_map(TEST_FINISHER, TEST_FINISHER + PAGE_SIZE, 0,
+               rw); /* page 0 is near: stays unmapped */
     kernel_map(CLINT, CLINT + CLINT_SIZE, 0, rw);
     kernel_map(PLIC, PLIC + PLIC_SIZE, 1, rw);
     kernel_map(UART0, VIRTIO_MMIO(VIRTIO_MMIO_SLOTS), 0, rw);
@@ -87,7 +89,8 @@ void vm_init(uintptr_t ram_end, unsigned spaces_max)
 {
     kernel_root = page_alloc_zeroed();
     uint64_t *stacks = page_alloc_zeroed();
-    if (!kernel_root || !stacks || pool_init(&spaces, "spaces", sizeof(struct vm_space), spaces_max))
+    if (!kernel_root || !stacks ||
+        pool_init(&spaces, "spaces", sizeof(struct vm_space), spaces_max))
         panic("no memory for the kernel's page table");
 
     kernel_map_devices();
@@ -171,7 +174,8 @@ void vm_space_unmap(struct vm_space *space, uintptr_t start, uintptr_t end)
 }
 
 /* Copies the pages of [start, end). 0 or -ENOMEM. */
-static int range_clone(struct vm_space *to, const struct vm_space *from, uintptr_t start, uintptr_t end)
+static int range_clone(struct vm_space *to, const struct vm_space *from, uintptr_t start,
+                       uintptr_t end)
 {
     for (uintptr_t address = start; address < end; address += PAGE_SIZE) {
         uint64_t *entry = vm_user_entry(from, address);

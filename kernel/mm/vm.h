@@ -10,19 +10,19 @@
 #define MEGAPAGE (512 * PAGE_SIZE) /* what one table of the lowest level maps */
 
 /* Protection of a user mapping. */
-#define VM_READ 0x2
+#define VM_READ  0x2
 #define VM_WRITE 0x4
-#define VM_EXEC 0x8
+#define VM_EXEC  0x8
 
 /* A process's user memory. The program (text, data, heap) reaches from USER_BASE to `top`, the stack from
  * `stack` to USER_END. Changed only by its own process; nothing else runs in it. */
 struct vm_space {
-    uint64_t *root;         /* top-level page table; its kernel entries are shared with all others */
-    uint64_t *user;         /* the next-level table below its one user entry */
-    uintptr_t top;          /* end of the heap */
-    uintptr_t heap_start;   /* the break may not go below */
-    uintptr_t stack;        /* lowest stack address */
-    uint32_t harts_loaded;  /* atomic bitmap: harts whose satp points here; kept by proc/sched.c */
+    uint64_t *root;        /* top-level page table; its kernel entries are shared with all others */
+    uint64_t *user;        /* the next-level table below its one user entry */
+    uintptr_t top;         /* end of the heap */
+    uintptr_t heap_start;  /* the break may not go below */
+    uintptr_t stack;       /* lowest stack address */
+    uint32_t harts_loaded; /* atomic bitmap: harts whose satp points here; kept by proc/sched.c */
 };
 
 /* Builds the kernel's table, on the boot hart. At most spaces_max address spaces will exist at once. */
@@ -32,8 +32,9 @@ void vm_init_hart(void); /* turns paging on, on each hart */
 /* Maps a kernel stack (both pages, guard below) for slot n. The top address, or 0: out of memory. */
 uintptr_t vm_kstack_map(unsigned slot);
 
-struct vm_space *vm_space_create(void);                       /* NULL: out of memory */
-struct vm_space *vm_space_clone(const struct vm_space *from); /* copies all pages; NULL: out of memory */
+struct vm_space *vm_space_create(void); /* NULL: out of memory */
+struct vm_space *
+vm_space_clone(const struct vm_space *from); /* copies all pages; NULL: out of memory */
 
 /* Frees the space and its memory. No hart translates with it any more (sched_retire_space). */
 void vm_space_destroy(struct vm_space *space);

@@ -5,8 +5,8 @@
 #include "lib/types.h"
 
 #define NS_PER_SEC 1000000000ull
-#define NS_PER_MS 1000000ull
-#define NS_PER_US 1000ull
+#define NS_PER_MS  1000000ull
+#define NS_PER_US  1000ull
 
 /* A deadline that never comes. */
 #define NEVER UINT64_MAX

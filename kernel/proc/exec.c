@@ -8,14 +8,14 @@
 #include "proc/sched.h"
 
 /* ELF-64 (System V ABI, chapter 4 and 5): the parts that are used. */
-#define ELF_IDENT_SIZE 16
-#define ELF_TYPE_EXEC 2
+#define ELF_IDENT_SIZE    16
+#define ELF_TYPE_EXEC     2
 #define ELF_MACHINE_RISCV 243
-#define ELF_SEGMENT_LOAD 1
-#define ELF_SEGMENTS_MAX 16
-#define ELF_FLAG_EXEC 1
-#define ELF_FLAG_WRITE 2
-#define ELF_FLAG_READ 4
+#define ELF_SEGMENT_LOAD  1
+#define ELF_SEGMENTS_MAX  16
+#define ELF_FLAG_EXEC     1
+#define ELF_FLAG_WRITE    2
+#define ELF_FLAG_READ     4
 
 static const uint8_t elf_ident[] = {0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */};
 
@@ -49,7 +49,8 @@ static int header_read(const struct exec_source *source, struct elf_header *head
     if (error)
         return error;
     if (memcmp(header->ident, elf_ident, sizeof elf_ident) || header->type != ELF_TYPE_EXEC ||
-        header->machine != ELF_MACHINE_RISCV || header->segment_size != sizeof(struct elf_segment) ||
+        header->machine != ELF_MACHINE_RISCV ||
+        header->segment_size != sizeof(struct elf_segment) ||
         header->segment_count > ELF_SEGMENTS_MAX)
         return -ENOEXEC;
     return 0;
@@ -58,8 +59,9 @@ static int header_read(const struct exec_source *source, struct elf_header *head
 /* Every number of a segment comes from the file, so each is checked before it is used. */
 static bool segment_is_sane(const struct elf_segment *segment, uintptr_t limit)
 {
-    return segment->file_size <= segment->memory_size && segment->memory_size <= limit - USER_BASE &&
-           segment->address >= USER_BASE && segment->address <= limit - segment->memory_size &&
+    return segment->file_size <= segment->memory_size &&
+           segment->memory_size <= limit - USER_BASE && segment->address >= USER_BASE &&
+           segment->address <= limit - segment->memory_size &&
            segment->offset <= INT64_MAX - segment->file_size;
 }
 
@@ -104,8 +106,8 @@ static int segments_load(const struct exec_source *source, const struct elf_head
 {
     for (unsigned n = 0; n < header->segment_count; n++) {
         struct elf_segment segment;
-        int error = read_whole(source, &segment,
-                               header->segments_offset + n * sizeof segment, sizeof segment);
+        int error = read_whole(source, &segment, header->segments_offset + n * sizeof segment,
+                               sizeof segment);
         if (error)
             return error;
         if (segment.type != ELF_SEGMENT_LOAD || segment.memory_size == 0)

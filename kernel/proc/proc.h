@@ -10,7 +10,7 @@
 #include "proc/spinlock.h"
 #include "proc/waitq.h"
 
-#define PROC_MAX 128
+#define PROC_MAX      128
 #define PROC_NAME_MAX 16
 
 struct fdtable;
@@ -39,19 +39,19 @@ struct proc {
     void *argument;
 
     struct spinlock lock;
-    enum process_state state; /* [lock] */
-    bool wake_pending;        /* [lock] a wake-up came before the park */
-    struct hart *hart;        /* [lock] where it runs or ran last */
-    struct list_node run_node;/* [run queue's lock] */
+    enum process_state state;  /* [lock] */
+    bool wake_pending;         /* [lock] a wake-up came before the park */
+    struct hart *hart;         /* [lock] where it runs or ran last */
+    struct list_node run_node; /* [run queue's lock] */
 
-    int killed;               /* signal that ends it, 0 = none; set once, read without a lock */
+    int killed; /* signal that ends it, 0 = none; set once, read without a lock */
 
     /* [timer lock of the hart it parked on] */
     uint64_t deadline; /* ns */
     bool timed_out;    /* the deadline came */
     struct list_node timer_node;
 
-    struct proc *parent;      /* [family lock], as all of these */
+    struct proc *parent; /* [family lock], as all of these */
     struct list children;
     struct list_node sibling;
     struct waitq child_exit;

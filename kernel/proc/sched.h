@@ -20,30 +20,32 @@
 #include "proc/proc.h"
 #include "proc/spinlock.h"
 
-#define TIME_SLICE (10 * NS_PER_MS)
+#define TIME_SLICE    (10 * NS_PER_MS)
 #define RUN_QUEUE_OWN 2 /* so many may wait on one hart while others are idle */
 
 /* Everything a hart has for itself; its address is in tp while it is in the kernel. */
 struct hart {
-    struct hart_head head;     /* the thread that runs, and how deep interrupts are off */
-    unsigned id;               /* [I] */
-    bool online;               /* [I after boot] */
-    struct proc *previous;     /* whom the thread that just came on has replaced; its lock is still held */
-    struct context idle;       /* sched_run()'s registers while a thread runs */
-    struct vm_space *space;    /* what satp translates with; NULL: the kernel's bare table */
+    struct hart_head head; /* the thread that runs, and how deep interrupts are off */
+    unsigned id;           /* [I] */
+    bool online;           /* [I after boot] */
+    struct proc
+        *previous; /* whom the thread that just came on has replaced; its lock is still held */
+    struct context idle;    /* sched_run()'s registers while a thread runs */
+    struct vm_space *space; /* what satp translates with; NULL: the kernel's bare table */
 
     struct spinlock run_lock;
-    struct list run_lists[2];  /* [run_lock] runnable threads */
-    unsigned served;           /* [run_lock] which of the two is served now */
-    uint32_t run_length;       /* [run_lock] of both; read without for a glance */
-    bool overdue;              /* [run_lock for clearing] somebody has waited for a whole slice; a hint */
-    bool in_interrupt;         /* an interrupt handler is running */
+    struct list run_lists[2]; /* [run_lock] runnable threads */
+    unsigned served;          /* [run_lock] which of the two is served now */
+    uint32_t run_length;      /* [run_lock] of both; read without for a glance */
+    bool overdue;      /* [run_lock for clearing] somebody has waited for a whole slice; a hint */
+    bool in_interrupt; /* an interrupt handler is running */
 
     struct spinlock timer_lock;
-    struct list timers;        /* [timer_lock] parked threads with a deadline, the soonest first */
-    uint64_t timer_armed;      /* [timer_lock] ns; what stimecmp is set to */
-    uint64_t slice_end;        /* ns; when the tick comes that ends the present time slice; NEVER: no tick is due */
-    bool slice_over;           /* the current thread has used its slice up */
+    struct list timers;   /* [timer_lock] parked threads with a deadline, the soonest first */
+    uint64_t timer_armed; /* [timer_lock] ns; what stimecmp is set to */
+    uint64_t
+        slice_end; /* ns; when the tick comes that ends the present time slice; NEVER: no tick is due */
+    bool slice_over; /* the current thread has used its slice up */
 };
 
 _Static_assert(offsetof(struct hart, head) == 0, "tp points to both");

@@ -28,7 +28,4 @@ void sleeplock_release(struct sleeplock *lock)
     spinlock_release(&lock->guard);
 }
 
-bool sleeplock_held(struct sleeplock *lock)
-{
-    return READ_ONCE(lock->holder) == current_proc();
-}
+bool sleeplock_held(struct sleeplock *lock) { return READ_ONCE(lock->holder) == current_proc(); }

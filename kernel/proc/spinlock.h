@@ -14,7 +14,10 @@ struct spinlock {
     struct hart_head *holder; /* the hart that holds it, else NULL */
 };
 
-#define SPINLOCK_INITIALIZER(lock_name) {.name = lock_name}
+#define SPINLOCK_INITIALIZER(lock_name)                                                            \
+    {                                                                                              \
+        .name = lock_name                                                                          \
+    }
 
 void spinlock_init(struct spinlock *lock, const char *name);
 bool spinlock_held(struct spinlock *lock); /* by this hart; for asserts */

@@ -17,8 +17,9 @@ static size_t bytes_on_page(uintptr_t address, size_t n)
 
 /* A copy that does not lie on one page, or not where it is allowed. `access` is what the user's pages must allow: VM_WRITE
  * or VM_READ for a program's own copies, 0 for exec, which fills pages that the program may only read. */
-static int __attribute__((noinline)) copy_by_page(const struct vm_space *space, uintptr_t user, char *kernel,
-                                                  size_t n, unsigned access, bool to_user)
+static int __attribute__((noinline))
+copy_by_page(const struct vm_space *space, uintptr_t user, char *kernel, size_t n, unsigned access,
+             bool to_user)
 {
     while (n > 0) {
         size_t part = bytes_on_page(user, n);
@@ -81,7 +82,8 @@ ssize_t copy_string_from_user(char *to, uintptr_t from, size_t size)
 }
 
 /* Moves n bytes between kernel memory and as many pieces as it takes. */
-static int __attribute__((noinline)) copy_pieces(struct uio *uio, char *kernel, size_t n, bool to_user)
+static int __attribute__((noinline))
+copy_pieces(struct uio *uio, char *kernel, size_t n, bool to_user)
 {
     uio->remaining -= n;
     while (n > 0) {

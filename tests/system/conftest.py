@@ -39,14 +39,11 @@ class Configuration(NamedTuple):
         return options
 
 
-# The matrix: by default a choice that has each value of each column; with --full all of it, for every test of the files
-# named here. A test that cannot be on every card names those that it can be on: @pytest.mark.cards(...).
-FULL = [Configuration(card, mode, smp, event_index) for card in ("virtio", "virtio-pci", "e1000")
+# The matrix: nettests run on all of it; with --full every test of the files named here does as well. A test that cannot be
+# on every card names those that it can be on: @pytest.mark.cards(...).
+MATRIX = [Configuration(card, mode, smp, event_index) for card in ("virtio", "virtio-pci", "e1000")
         for mode in ("interrupt", "polled") for smp in (1, 3) for event_index in (True, False)
         if event_index or card != "e1000"]
-SHORT = [Configuration("virtio", "polled", 1, True), Configuration("virtio", "interrupt", 3, False),
-         Configuration("virtio-pci", "polled", 3, False), Configuration("e1000", "polled", 1, True),
-         Configuration("e1000", "interrupt", 3, True)]
 MATRIX_FILES = {"test_wire_arp.py", "test_wire_ip.py", "test_wire_icmp.py", "test_wire_udp.py", "test_interfaces.py"}
 
 
@@ -55,8 +52,7 @@ def pytest_generate_tests(metafunc):
     if "configuration" not in metafunc.fixturenames:
         return
     if file == "test_matrix.py" or (full and file in MATRIX_FILES):
-        chosen = FULL if full else SHORT
-        metafunc.parametrize("configuration", chosen, ids=map(str, chosen), indirect=True)
+        metafunc.parametrize("configuration", MATRIX, ids=map(str, MATRIX), indirect=True)
 
 
 def can_be_there(item):

@@ -1,5 +1,5 @@
-"""The same kernel, the same nettests, on each card, with and without interrupts, on one hart and several: see
-conftest.py for the configurations, and --full (`make test-full`) for all of them."""
+"""The same kernel, the same nettests, on each card, with and without interrupts, on one hart and several: every
+configuration of conftest.py."""
 
 import re
 

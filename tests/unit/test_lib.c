@@ -16,18 +16,18 @@
 
 /* The header once under the host's names, then the file's functions under ours. */
 #include "lib/string.h"
-#define memcpy   our_memcpy
-#define memmove  our_memmove
-#define memset   our_memset
-#define memcmp   our_memcmp
-#define memchr   our_memchr
-#define strlen   our_strlen
-#define strnlen  our_strnlen
-#define strcmp   our_strcmp
-#define strncmp  our_strncmp
-#define strchr   our_strchr
-#define strrchr  our_strrchr
-#define strlcpy  our_strlcpy
+#define memcpy  our_memcpy
+#define memmove our_memmove
+#define memset  our_memset
+#define memcmp  our_memcmp
+#define memchr  our_memchr
+#define strlen  our_strlen
+#define strnlen our_strnlen
+#define strcmp  our_strcmp
+#define strncmp our_strncmp
+#define strchr  our_strchr
+#define strrchr our_strrchr
+#define strlcpy our_strlcpy
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #undef LIB_STRING_H
 #include "lib/string.h"
@@ -45,9 +45,9 @@
 #undef strrchr
 #undef strlcpy
 
-#define format our_format
+#define format    our_format
 #define vsnprintf our_vsnprintf
-#define snprintf our_snprintf
+#define snprintf  our_snprintf
 #undef LIB_FORMAT_H
 #include "../../kernel/lib/format.c"
 #undef format
@@ -90,7 +90,8 @@ static void copies_like_the_host(void **state)
 static void compares_like_the_host(void **state)
 {
     (void)state;
-    static const char *const words[] = {"", "a", "ab", "abc", "abd", "b", "\xff", "abcabcabcabcabc"};
+    static const char *const words[] = {"",    "a", "ab",   "abc",
+                                        "abd", "b", "\xff", "abcabcabcabcabc"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         for (size_t j = 0; j < sizeof words / sizeof *words; j++) {
             const char *a = words[i], *b = words[j];
@@ -143,8 +144,9 @@ static void check(const char *fmt, ...)
 static void formats_like_the_host(void **state)
 {
     (void)state;
-    static const char *const integers[] = {"%d", "%5d|", "%-5d|", "%05d", "%+d", "%.3d", "%8.3d|", "%u",
-                                           "%x", "%#x",  "%08x",  "%X",   "%o",  "%i",   "%-8x|"};
+    static const char *const integers[] = {"%d",   "%5d|",   "%-5d|", "%05d", "%+d",
+                                           "%.3d", "%8.3d|", "%u",    "%x",   "%#x",
+                                           "%08x", "%X",     "%o",    "%i",   "%-8x|"};
     static const int values[] = {0, 1, -1, 7, 42, -12345, INT_MAX, INT_MIN};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         for (size_t j = 0; j < sizeof values / sizeof *values; j++)
@@ -221,12 +223,9 @@ static void network_order_is_big_endian(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copies_like_the_host),
-        cmocka_unit_test(compares_like_the_host),
-        cmocka_unit_test(strlcpy_always_ends_the_copy),
-        cmocka_unit_test(formats_like_the_host),
-        cmocka_unit_test(a_short_buffer_is_respected),
-        cmocka_unit_test(lists_keep_their_order),
+        cmocka_unit_test(copies_like_the_host),         cmocka_unit_test(compares_like_the_host),
+        cmocka_unit_test(strlcpy_always_ends_the_copy), cmocka_unit_test(formats_like_the_host),
+        cmocka_unit_test(a_short_buffer_is_respected),  cmocka_unit_test(lists_keep_their_order),
         cmocka_unit_test(network_order_is_big_endian),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

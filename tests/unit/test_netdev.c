@@ -95,7 +95,7 @@ static void test_schedule(void **state)
     netdev_schedule(&eth0.dev);
     assert_false(eth0.irq_enabled);
     assert_int_equal(host_wakes(&eth0.dev.poll_wait), wakes + 1);
-    assert_int_equal(COUNTER(ether_received), 0); /* the interrupt handler does nothing else */
+    assert_int_equal(COUNTER(ether_received), 0);      /* the interrupt handler does nothing else */
     assert_int_equal(eth0.dev.counters.interrupts, 0); /* who schedules is not always the device */
     assert_int_equal(host_thread_run("eth0"), NEVER);
     assert_int_equal(COUNTER(ether_received), 1);

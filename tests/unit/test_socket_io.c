@@ -144,8 +144,8 @@ static void test_nonblocking_send_never_waits(void **state)
     struct socket *socket = udp_socket();
     assert_int_equal(connect_to(socket, PEER_ADDRESS, 9), 0);
     device_fill();
-    assert_int_equal(
-        socket_sendto(socket, &uio, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)), -EAGAIN);
+    assert_int_equal(socket_sendto(socket, &uio, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)),
+                     -EAGAIN);
     assert_int_equal(write_with(socket, O_NONBLOCK), -EAGAIN);
     assert_int_equal(host_sleeps(), 0);
     netdev_tx_set_full(&eth.dev, false);

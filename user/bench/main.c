@@ -68,8 +68,10 @@ static void echo_serve(void)
 
     for (int i = 0; i < ECHO_BATCH; i++) {
         parts[i] = (struct iovec){payloads[i], sizeof payloads[i]};
-        messages[i].msg_hdr = (struct msghdr){
-            .msg_name = &peers[i], .msg_namelen = sizeof peers[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+        messages[i].msg_hdr = (struct msghdr){.msg_name = &peers[i],
+                                              .msg_namelen = sizeof peers[i],
+                                              .msg_iov = &parts[i],
+                                              .msg_iovlen = 1};
     }
     for (int count = 0;;) {
         for (int i = 0; i < count; i++)
@@ -80,7 +82,7 @@ static void echo_serve(void)
         for (int i = 0; i < count; i++)
             parts[i].iov_len = messages[i].msg_len;
         /* A message that cannot be sent is left out: the peer counts what is missing. */
-        for (int i = 0, sent; i < count; i += sent > 0 ? sent : 1)
+        for (int i = 0, sent; i<count; i += sent> 0 ? sent : 1)
             sent = sendmmsg(fd, messages + i, (unsigned)(count - i), 0);
     }
 }

@@ -32,8 +32,8 @@
 #define SETTLE_MS    3000
 
 static const struct test *const tables[] = {
-    memory_tests,   process_tests, file_tests,         directory_tests,  pipe_tests,
-    argument_tests, socket_tests,  socket_error_tests, message_tests,    exhaustion_tests,
+    memory_tests,   process_tests, file_tests,         directory_tests, pipe_tests,
+    argument_tests, socket_tests,  socket_error_tests, message_tests,   exhaustion_tests,
 };
 
 static const char *current_name; /* of the test that runs */

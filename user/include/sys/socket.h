@@ -19,13 +19,14 @@ struct cmsghdr {
     int cmsg_type;
 };
 
-#define CMSG_ALIGN(n) (((n) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
-#define CMSG_LEN(n)   (CMSG_ALIGN(sizeof(struct cmsghdr)) + (n))
-#define CMSG_SPACE(n) (CMSG_ALIGN(sizeof(struct cmsghdr)) + CMSG_ALIGN(n))
+#define CMSG_ALIGN(n)     (((n) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define CMSG_LEN(n)       (CMSG_ALIGN(sizeof(struct cmsghdr)) + (n))
+#define CMSG_SPACE(n)     (CMSG_ALIGN(sizeof(struct cmsghdr)) + CMSG_ALIGN(n))
 #define CMSG_DATA(header) ((unsigned char *)(header) + CMSG_ALIGN(sizeof(struct cmsghdr)))
 #define CMSG_FIRSTHDR(message)                                                                     \
-    ((message)->msg_controllen >= sizeof(struct cmsghdr) ? (struct cmsghdr *)(message)->msg_control \
-                                                         : (struct cmsghdr *)NULL)
+    ((message)->msg_controllen >= sizeof(struct cmsghdr)                                           \
+         ? (struct cmsghdr *)(message)->msg_control                                                \
+         : (struct cmsghdr *)NULL)
 /* The header after this one, NULL after the last. */
 #define CMSG_NXTHDR(message, header) cmsg_next(message, header)
 

@@ -12,7 +12,10 @@ struct spinlock {
     struct hart *holder;
 };
 
-#define SPINLOCK_INITIALIZER(lock_name) {.name = lock_name}
+#define SPINLOCK_INITIALIZER(lock_name)                                                            \
+    {                                                                                              \
+        .name = lock_name                                                                          \
+    }
 
 void spinlock_init(struct spinlock *lock, const char *name);
 void spinlock_acquire(struct spinlock *lock);
