@@ -128,7 +128,7 @@ unit-programs: $(UNIT_TESTS:%=$B/unit/%)
 
 # --- packages ---
 PACKAGES := build-essential gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf qemu-system-misc \
-	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-scapy python3-pexpect libcmocka-dev gdb-multiarch gnuplot-nox tshark
+	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-scapy python3-pexpect libcmocka-dev gdb-multiarch parallel gnuplot-nox tshark
 
 deps: ## install what is missing (Debian packages); says what to install elsewhere
 	@tests/deps.sh $(PACKAGES)
@@ -163,6 +163,7 @@ unit: unit-programs ## the unit tests only
 	@$(PYTHON) tests/run.py tests/unit
 
 include tests/bench/bench.mk
+include labs/labs.mk
 
 # --- care ---
 FORMATTED = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
@@ -177,7 +178,7 @@ clean: ## remove everything that was built
 
 help: ## this list
 	@echo 'Targets (variables: NIC=virtio|virtio-pci|e1000, SMP=1..8, TOOLPREFIX=, QEMU=):'
-	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1\t\2/p' Makefile tests/bench/bench.mk | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1\t\2/p' Makefile tests/bench/bench.mk labs/labs.mk | awk -F'\t' '{printf "  make %-22s %s\n", $$1, $$2}'
 
 .PHONY: all deps tools demo qemu qemu-gdb test test-full unit format clean help
 

@@ -12,7 +12,8 @@ struct block_ops {
     /* Moves `bytes` (a multiple of SECTOR_SIZE) between the disk and a physically contiguous kernel buffer,
      * and sleeps until the device is done. Thread context, no spinlock held. The generic layer has
      * checked the range and the read-only flag. 0, -EIO, -EOPNOTSUPP. */
-    int (*transfer)(struct block_device *disk, bool write, uint64_t sector, void *data, uint32_t bytes);
+    int (*transfer)(struct block_device *disk, bool write, uint64_t sector, void *data,
+                    uint32_t bytes);
     /* Returns 0 once every completed write is durable; -EIO. NULL if the disk has no volatile cache. */
     int (*flush)(struct block_device *disk);
 };

@@ -23,11 +23,13 @@
 #define FRAME_DESCRIPTORS 2u /* a frame takes at most so many */
 #define TX_STALL          (2 * NS_PER_SEC)
 
+/* [lab 3] */
 static unsigned next_of(const struct e1000_tx *tx, unsigned slot)
 {
     return slot + 1 < tx->size ? slot + 1 : 0;
 }
 
+/* [lab 3] */
 /* Whether any frame fits. To the device head == tail means empty, so one descriptor always stays
  * free (3.4). */
 static bool has_room(const struct e1000_tx *tx)
@@ -46,6 +48,7 @@ static int drop(struct mbuf *m, uint64_t *counter, int error)
 
 /* --- filling the ring; all under tx_lock --- */
 
+/* [lab 3] */
 static void slot_put(struct e1000_tx *tx, uint64_t address, uint32_t command, uint8_t options,
                      struct mbuf *m)
 {
@@ -55,6 +58,7 @@ static void slot_put(struct e1000_tx *tx, uint64_t address, uint32_t command, ui
     tx->tail = next_of(tx, tx->tail);
 }
 
+/* [lab 3] */
 /* Has the device compute what MBUF_CSUM_PARTIAL asks for, from csum_start to the end of the frame.
  * It remembers the last context (3.3.6), and most frames want the same. No RS: nobody looks at its
  * DD bit. */
@@ -69,6 +73,7 @@ static void context_put(struct e1000_tx *tx, const struct mbuf *m)
     slot_put(tx, context, E1000_TX_DEXT | E1000_TX_CONTEXT_IPV4, 0, NULL);
 }
 
+/* [lab 3] */
 /* Fills a short frame with zeros up to Ethernet's least length. The device could, QEMU's does not.
  * A checksum to the frame's end is the same with them. */
 static void pad(struct mbuf *m)
@@ -79,6 +84,7 @@ static void pad(struct mbuf *m)
     memset(mbuf_append(m, missing), 0, missing);
 }
 
+/* [lab 3] */
 /* Puts a frame into the ring, which has room. Each frame asks for a report (RS), or nobody would
  * learn that its mbuf is free again; the card appends the check sequence (IFCS; 3.3.3.1). */
 static void frame_put(struct e1000 *nic, struct mbuf *m)
@@ -98,6 +104,7 @@ static void frame_put(struct e1000 *nic, struct mbuf *m)
     slot_put(&nic->tx, (uintptr_t)m->data, command | m->length, options, m);
 }
 
+/* [lab 3] */
 /* The last descriptor of the oldest frame that the device has; only if it has one. */
 static unsigned oldest_frame(const struct e1000_tx *tx)
 {
@@ -107,12 +114,14 @@ static unsigned oldest_frame(const struct e1000_tx *tx)
     return slot;
 }
 
+/* [lab 3] */
 static bool oldest_is_done(const struct e1000_tx *tx)
 {
     return tx->clean != tx->shown &&
            (READ_ONCE(tx->descriptors[oldest_frame(tx)].status) & E1000_TX_DD);
 }
 
+/* [lab 3] */
 /* Takes sent frames back, and moves waiting ones into the room there is then. The device is done
  * with frames in order, so the first one that it is not done with ends the search. */
 static void reclaim(struct e1000 *nic)
@@ -192,6 +201,7 @@ static void flush(struct e1000 *nic)
     }
 }
 
+/* [lab 3] */
 /* The body of e1000_transmit, under the lock. */
 static int submit(struct e1000 *nic, struct mbuf *m, bool more)
 {

@@ -43,6 +43,7 @@ void virtio_net_request_attention(struct virtio_net *net)
 
 /* --- receiving --- */
 
+/* [lab 2] */
 /* rx_lock. Posts an empty mbuf, its header room included. The ring has room for it. */
 static void rx_post(struct virtio_net *net, struct mbuf *m)
 {
@@ -52,6 +53,7 @@ static void rx_post(struct virtio_net *net, struct mbuf *m)
         mbuf_free(m);
 }
 
+/* [lab 2] */
 /* Makes the mbuf a received frame of what the device wrote. Flags that we do not know, lengths and
  * offsets in the header are not looked at, nor is num_buffers without MRG_RXBUF (5.1.6.4.2). */
 static void rx_accept(struct virtio_net *net, struct mbuf *m, uint32_t written)
@@ -67,6 +69,7 @@ static void rx_accept(struct virtio_net *net, struct mbuf *m, uint32_t written)
         m->flags |= MBUF_CSUM_VERIFIED;
 }
 
+/* [lab 2] */
 /* rx_lock. Passes one received mbuf into the queue, and puts a fresh one in its place; or puts
  * itself back. */
 static void rx_take(struct virtio_net *net, struct mbuf *m, uint32_t written, struct list *received,
@@ -88,6 +91,7 @@ static void rx_take(struct virtio_net *net, struct mbuf *m, uint32_t written, st
     list_push_back(received, &m->node);
 }
 
+/* [lab 2] */
 /* rx_lock. Takes what is done now, at most `most` frames, those dropped included; returns how many. The mbufs that take
  * their places come from the pool in one go. */
 static int rx_take_done(struct virtio_net *net, unsigned most, struct list *received)
@@ -109,6 +113,7 @@ static int rx_take_done(struct virtio_net *net, unsigned most, struct list *rece
     return (int)taken;
 }
 
+/* [lab 2] */
 /* Takes what has been received, at most `budget` frames. */
 static int rx_collect(struct virtio_net *net, int budget, struct list *received)
 {
@@ -128,6 +133,7 @@ static int rx_collect(struct virtio_net *net, int budget, struct list *received)
     return count;
 }
 
+/* [lab 2] */
 int virtio_net_rx_fill(struct virtio_net *net)
 {
     while (virtq_free_count(net->rx) > 0) {
@@ -156,6 +162,7 @@ static int tx_drop(struct mbuf *m, uint64_t *counter, int error)
     return error;
 }
 
+/* [lab 2] */
 /* Puts a frame into the ring, which has room. In the header everything is 0 but what asks for a
  * checksum, and only frames of a device with the feature CSUM ask for one (5.1.6.2.1). */
 static void tx_put(struct virtio_net *net, struct mbuf *m)
@@ -178,6 +185,7 @@ static void tx_put(struct virtio_net *net, struct mbuf *m)
     net->dev.counters.tx_bytes += frame_length;
 }
 
+/* [lab 2] */
 /* Takes sent frames back, and moves waiting ones into the room there is then. */
 static void tx_reclaim(struct virtio_net *net)
 {
@@ -199,6 +207,7 @@ static void tx_reclaim(struct virtio_net *net)
         tx_put(net, netdev_tx_resume(&net->dev));
 }
 
+/* [lab 2] */
 /* Frames wait for room. A device that has sent nothing for long although the link is up is stuck. Found out
  * by who sends, and at the end of polls. */
 static void tx_stall_check(struct virtio_net *net)
@@ -220,6 +229,7 @@ bool virtio_net_tx_has_stalled(struct virtio_net *net)
     return stalled;
 }
 
+/* [lab 2] */
 /* Shows the device what is new. If frames still wait, asks for an interrupt; should the device have
  * made room meanwhile, none would come, so goes round again: with fewer frames each time. */
 static void tx_flush(struct virtio_net *net)
@@ -238,6 +248,7 @@ static void tx_flush(struct virtio_net *net)
     }
 }
 
+/* [lab 2] */
 /* Consumes m whatever the result, as every transmit does. */
 static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
 {

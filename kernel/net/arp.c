@@ -53,10 +53,12 @@ static struct {
     bool taken;         /* [arp_lock] somebody uses the address, or probes it as well */
 } probe;
 
+/* [lab 4] */
 static const uint8_t no_mac[ETHERNET_ADDRESS_LENGTH];
 
 /* --- Sending packets --- */
 
+/* [lab 4] */
 /* Fills m with an ARP packet and sends it. target_mac NULL: not known, sent to all. */
 static int packet_send(struct netdev *dev, struct mbuf *m, uint16_t operation, be32_t sender,
                        const uint8_t *target_mac, be32_t target)
@@ -250,6 +252,7 @@ static void probe_look(struct netdev *dev, const struct arp_packet *packet)
 
 /* --- Datagrams to neighbours --- */
 
+/* [lab 4] */
 /* Makes m the datagram that waits for the entry, in place of an older one. arp_lock held. */
 static void wait_for(struct arp_entry *entry, struct mbuf *m)
 {
@@ -259,10 +262,11 @@ static void wait_for(struct arp_entry *entry, struct mbuf *m)
     }
     mbuf_set_owner(m, MBUF_ARP_WAIT);
     /* Its sender goes on: it is another's to send then, and that one flushes no device. */
-    m->flags &= (uint8_t)~(MBUF_ADMITTED | MBUF_MORE);
+    m->flags &= (uint8_t) ~(MBUF_ADMITTED | MBUF_MORE);
     entry->waiting = m;
 }
 
+/* [lab 4] */
 static int refuse(struct mbuf *m, enum net_counter reason, int error)
 {
     net_count(reason);
@@ -270,6 +274,7 @@ static int refuse(struct mbuf *m, enum net_counter reason, int error)
     return error;
 }
 
+/* [lab 4] */
 /* What becomes of a datagram that cannot be sent at once: it waits, or it is refused. Sets *ask if
  * the address is now to be asked for. arp_lock held. */
 static int output_unknown(struct netdev *dev, struct arp_entry *entry, struct mbuf *m,
@@ -288,6 +293,7 @@ static int output_unknown(struct netdev *dev, struct arp_entry *entry, struct mb
     return 0;
 }
 
+/* [lab 4] */
 /* The first branch is the way of nearly every datagram: one lock, one look, no allocation. */
 int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop)
 {
@@ -310,6 +316,7 @@ int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop)
 
 /* --- Receiving --- */
 
+/* [lab 4] */
 /* RFC 826, "Packet reception": hardware and protocol must be the ones we speak. */
 static bool packet_is_sound(const struct mbuf *m, enum net_counter *reason)
 {
@@ -327,6 +334,7 @@ static bool packet_is_sound(const struct mbuf *m, enum net_counter *reason)
            memcmp(packet->sender_mac, no_mac, sizeof(no_mac)) != 0;
 }
 
+/* [lab 4] */
 /* Somebody else claims our address. It is ours all the same: this is logged, and the address
  * announced again, but no more often than every DEFEND_INTERVAL, so that two machines that both
  * insist do not flood the net (RFC 5227, 2.4(c)). */
@@ -348,6 +356,7 @@ static void conflict_handle(struct netdev *dev, const struct arp_packet *packet)
     announcement_send(dev, packet->sender_ip);
 }
 
+/* [lab 4] */
 /* Whether a sender can get an entry: one host on the network of this device. */
 static bool sender_is_neighbour(const struct netdev *dev, be32_t sender)
 {
@@ -355,6 +364,7 @@ static bool sender_is_neighbour(const struct netdev *dev, be32_t sender)
            ip_on_link(sender) == dev;
 }
 
+/* [lab 4] */
 /* Learns the sender's address: an entry there is, is updated; a new one is made only if the packet
  * is for us (RFC 826). Sends what waited for it. */
 static void sender_learn(struct netdev *dev, const struct arp_packet *packet, bool for_us)
@@ -372,6 +382,7 @@ static void sender_learn(struct netdev *dev, const struct arp_packet *packet, bo
         ether_output(dev, waiting, packet->sender_mac, ETHER_TYPE_IP);
 }
 
+/* [lab 4] */
 /* Answers a request in its own mbuf, to the asker alone. A probe, from 0.0.0.0, is answered the
  * same way: it asks whether the address is taken (RFC 5227, 2.1.1). */
 static void reply_send(struct netdev *dev, struct mbuf *m)
@@ -382,6 +393,7 @@ static void reply_send(struct netdev *dev, struct mbuf *m)
     packet_send(dev, m, ARP_REPLY, request.target_ip, request.sender_mac, request.sender_ip);
 }
 
+/* [lab 4] */
 /* In RFC 826's order: is it sound, learn from its sender, then see what it asks. */
 void arp_input(struct netdev *dev, struct mbuf *m)
 {

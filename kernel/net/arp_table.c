@@ -171,6 +171,7 @@ uint64_t arp_table_deadline(void)
     return deadline;
 }
 
+/* [lab 4] */
 /* No answer came in time: one more request, or the address is given up. True: ask. */
 static bool resolving_expire(struct arp_entry *entry)
 {
@@ -186,6 +187,7 @@ static bool resolving_expire(struct arp_entry *entry)
     return false;
 }
 
+/* [lab 4] */
 /* Not confirmed for too long (RFC 1122, 2.3.2.1). True: still in use, so ask. */
 static bool complete_expire(struct arp_entry *entry)
 {

@@ -36,8 +36,8 @@ struct arp_entry {
     struct netdev *dev;
     be32_t address;
     uint8_t mac[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED; /* valid if `known` */
-    uint8_t state;                        /* enum arp_state */
-    uint8_t requests;                     /* RESOLVING: sent so far */
+    uint8_t state;                                      /* enum arp_state */
+    uint8_t requests;                                   /* RESOLVING: sent so far */
     bool known;
     bool used;            /* COMPLETE: since it was confirmed */
     uint64_t since;       /* ns, when it entered its state, or that state's present round */

@@ -33,6 +33,7 @@ static inline uint16_t fold_to_16(uint32_t sum)
     return (uint16_t)((sum & UINT16_MAX) + (sum >> 16));
 }
 
+/* [lab 5] */
 /* The sum of n < 8 bytes from an address that is a multiple of 8. */
 static inline uint64_t sum_tail(const uint8_t *p, size_t n)
 {
@@ -50,6 +51,7 @@ static inline uint64_t sum_tail(const uint8_t *p, size_t n)
     return sum;
 }
 
+/* [lab 5] */
 /* The sum of n bytes from an even address. */
 static uint64_t sum_even(const uint8_t *p, size_t n)
 {
@@ -71,6 +73,7 @@ static uint64_t sum_even(const uint8_t *p, size_t n)
     return add_with_carry(sum, sum_tail(p, n));
 }
 
+/* [lab 5] */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t n)
 {
     const uint8_t *p = data;

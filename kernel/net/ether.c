@@ -13,8 +13,10 @@
 #include "net/counters.h"
 #include "net/wire.h"
 
-const uint8_t ether_broadcast[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+const uint8_t ether_broadcast[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED = {0xff, 0xff, 0xff,
+                                                                        0xff, 0xff, 0xff};
 
+/* [lab 4] */
 /* Whether a frame to this address is for us; notes in the mbuf if it is for others as well, which
  * IP must know (RFC 1122, 2.4). Which groups we listen to is decided there, by the IP address. */
 static bool destination_accept(const struct netdev *dev, struct mbuf *m, const uint8_t *destination)
@@ -27,6 +29,7 @@ static bool destination_accept(const struct netdev *dev, struct mbuf *m, const u
     return ether_address_equal(destination, dev->mac);
 }
 
+/* [lab 4] */
 /* Takes an RFC 1042 header off, and what follows the frame's data. The type it gives, or -1: it is
  * something else. */
 static int snap_type(struct mbuf *m, unsigned data_length)
@@ -42,12 +45,14 @@ static int snap_type(struct mbuf *m, unsigned data_length)
     return ntohs(snap->type);
 }
 
+/* [lab 4] */
 static void drop(struct mbuf *m, enum net_counter reason)
 {
     net_count(reason);
     mbuf_free(m);
 }
 
+/* [lab 4] */
 /* Hands a frame whose header is off to the protocol it carries. */
 static void deliver(struct netdev *dev, struct mbuf *m, int type)
 {
@@ -63,6 +68,7 @@ static void deliver(struct netdev *dev, struct mbuf *m, int type)
     }
 }
 
+/* [lab 4] */
 /* Nothing of the header is looked at before its length has been checked, and it is checked once. */
 void ether_input(struct netdev *dev, struct mbuf *m)
 {
@@ -89,6 +95,7 @@ void ether_input(struct netdev *dev, struct mbuf *m)
     deliver(dev, m, type);
 }
 
+/* [lab 4] */
 /* The offset of a checksum that the device completes counts from the front of the frame, so it
  * moves along. */
 int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination, uint16_t type)

@@ -71,6 +71,7 @@ static int message_send(struct mbuf *m, be32_t source, be32_t destination, uint8
 
 /* --- Echo --- */
 
+/* [lab 5] */
 /* Turns a request into its reply, in place: the data stay as they are, and the checksum changes by
  * what the type changes (RFC 1624, 3: HC' = ~(~HC + ~m + m')). */
 static void echo_answer(struct mbuf *m)
@@ -87,6 +88,10 @@ static void echo_answer(struct mbuf *m)
     sum += (uint16_t)~BE16(ICMP_ECHO_REQUEST << 8);
     header->type = ICMP_ECHO_REPLY;
     header->checksum = checksum_finish(sum + BE16(ICMP_ECHO_REPLY << 8));
+    /* Of a reply of nothing but zeros the sum is 0, which this arithmetic takes for 0xffff; of any other
+     * both checksums are right (RFC 1624, 3). */
+    if (header->checksum == 0)
+        header->checksum = 0xffff;
     /* From the address that was asked (RFC 1122, 3.2.2.6), with the type of service of the request
      * (3.2.1.6). */
     int result = message_send(m, m->destination, m->source, ip->tos);
@@ -129,6 +134,7 @@ static int error_number(uint8_t type, uint8_t code)
     }
 }
 
+/* [lab 5] */
 /* Whether the quotation behind the ICMP header is a first fragment with a whole header and 8 bytes
  * of data. */
 static bool quote_is_sound(const struct mbuf *m)
@@ -219,6 +225,7 @@ void icmp_input(struct netdev *dev, struct mbuf *m)
 
 /* --- Errors about what we received --- */
 
+/* [lab 5] */
 /* Whether a received ICMP datagram is itself an error; unknown types are taken for errors. */
 static bool is_icmp_error(const struct mbuf *m)
 {
@@ -230,6 +237,7 @@ static bool is_icmp_error(const struct mbuf *m)
     return !present || (*type != ICMP_ECHO_REQUEST && *type != ICMP_ECHO_REPLY);
 }
 
+/* [lab 5] */
 /* The cases in which no error may be sent (RFC 1122, 3.2.2): about an ICMP error, about what went
  * to more than one host by its IP or link address, about a fragment that is not the first, to what
  * is not one host. */
@@ -262,6 +270,7 @@ static bool token_take(void)
     return taken;
 }
 
+/* [lab 5] */
 /* Makes of m the error about it: as much of the datagram as fits, from its header on and unchanged,
  * behind an ICMP header. */
 static void error_build(struct mbuf *m, uint8_t type, uint8_t code)

@@ -22,6 +22,7 @@
 
 /* --- Receiving --- */
 
+/* [lab 5] */
 /* Whether the options can be told apart: each has a length that covers itself and stays inside the
  * header (RFC 791, 3.1). None of them changes what a host does with a datagram, so they are all
  * passed over. */
@@ -41,6 +42,7 @@ static bool options_are_sound(const struct ip_header *header, unsigned header_le
     return true;
 }
 
+/* [lab 5] */
 /* Whether one host can have sent this, through the device it came from (RFC 1122, 3.2.1.3). On a
  * wire, our own addresses are as wrong as loopback ones; 0.0.0.0 is a host that has no address yet,
  * and cannot be answered. */
@@ -51,6 +53,7 @@ static bool source_is_valid(const struct netdev *dev, const struct mbuf *m, be32
     return (m->flags & MBUF_LOOPBACK) || !ip_is_own(source);
 }
 
+/* [lab 5] */
 /* Our own addresses on other interfaces count as well: the address belongs to the host (RFC
  * 1122, 3.3.4.2, the weak model). The first test is the one that nearly every datagram passes. */
 static bool destination_is_ours(const struct netdev *dev, const struct mbuf *m, be32_t destination)
@@ -65,6 +68,7 @@ static bool destination_is_ours(const struct netdev *dev, const struct mbuf *m, 
     return (m->flags & MBUF_LOOPBACK) || ntohl(destination) >> 24 != 127;
 }
 
+/* [lab 5] */
 /* The sum over a header without options, as nearly all are: halfwords, since that is how headers are aligned. */
 static uint32_t plain_header_sum(const struct ip_header *header)
 {
@@ -75,6 +79,7 @@ static uint32_t plain_header_sum(const struct ip_header *header)
     return sum;
 }
 
+/* [lab 5] */
 /* Whether the header is complete and intact, and the datagram all there. *reason: the counter if
  * not. */
 static bool header_is_sound(const struct mbuf *m, enum net_counter *reason)
@@ -92,7 +97,7 @@ static bool header_is_sound(const struct mbuf *m, enum net_counter *reason)
         return false;
     *reason = NET_ip_bad_checksum;
     uint32_t sum = header_length == sizeof(*header) ? plain_header_sum(header)
-                                                     : checksum_add(0, header, header_length);
+                                                    : checksum_add(0, header, header_length);
     if (checksum_finish(sum) != 0)
         return false;
     unsigned total_length = ntohs(header->total_length);
@@ -103,6 +108,7 @@ static bool header_is_sound(const struct mbuf *m, enum net_counter *reason)
     return header_length == sizeof(*header) || options_are_sound(header, header_length);
 }
 
+/* [lab 5] */
 /* Whether this host is to take the datagram. *reason: the counter if not. */
 static bool datagram_is_for_us(const struct netdev *dev, const struct mbuf *m,
                                enum net_counter *reason)
@@ -123,6 +129,7 @@ static bool datagram_is_for_us(const struct netdev *dev, const struct mbuf *m,
     return (header->fragment & BE16(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET)) == 0;
 }
 
+/* [lab 5] */
 /* Hands a checked datagram, its header off, to its protocol. */
 static void deliver(struct netdev *dev, struct mbuf *m, uint8_t protocol)
 {
@@ -141,6 +148,7 @@ static void deliver(struct netdev *dev, struct mbuf *m, uint8_t protocol)
     }
 }
 
+/* [lab 5] */
 /* The header's fields that others need are copied into the mbuf, once, here. */
 void ip_input(struct netdev *dev, struct mbuf *m)
 {
@@ -163,6 +171,7 @@ void ip_input(struct netdev *dev, struct mbuf *m)
 
 /* --- Sending --- */
 
+/* [lab 5] */
 /* The Ethernet address of a group: its last 23 bits behind a fixed prefix (RFC 1112, 6.4). */
 static int multicast_output(struct netdev *dev, struct mbuf *m, be32_t group)
 {
@@ -172,6 +181,7 @@ static int multicast_output(struct netdev *dev, struct mbuf *m, be32_t group)
     return ether_output(dev, m, mac, ETHER_TYPE_IP);
 }
 
+/* [lab 5] */
 /* Who gets the frame: loopback has no link addresses, all and groups need no asking, a neighbour
  * is resolved. */
 static int link_output(struct mbuf *m, const struct ip_destination *way)
@@ -185,6 +195,7 @@ static int link_output(struct mbuf *m, const struct ip_destination *way)
     return arp_output(way->dev, m, way->next_hop);
 }
 
+/* [lab 5] */
 static int refuse(struct mbuf *m, enum net_counter reason, int error)
 {
     net_count(reason);
@@ -192,6 +203,7 @@ static int refuse(struct mbuf *m, enum net_counter reason, int error)
     return error;
 }
 
+/* [lab 5] */
 /* Nothing is looked up here: whoever sends many datagrams to one place finds the way once. */
 int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way)
 {

@@ -16,30 +16,34 @@
 struct netdev;
 
 enum mbuf_owner {
-    MBUF_POOL,      /* free */
-    MBUF_RX_RING,   /* posted to a device for reception */
-    MBUF_STACK,     /* in the hands of one call chain */
-    MBUF_ARP_WAIT,  /* waits for an address to be resolved */
-    MBUF_REASSEMBLY,/* fragment of an incomplete datagram */
-    MBUF_SOCKET,    /* in a socket's receive queue */
-    MBUF_DEV_QUEUE, /* waits for room in a device's transmit ring, or in loopback's queue */
-    MBUF_TX_RING,   /* handed to a device for transmission */
+    MBUF_POOL,       /* free */
+    MBUF_RX_RING,    /* posted to a device for reception */
+    MBUF_STACK,      /* in the hands of one call chain */
+    MBUF_ARP_WAIT,   /* waits for an address to be resolved */
+    MBUF_REASSEMBLY, /* fragment of an incomplete datagram */
+    MBUF_SOCKET,     /* in a socket's receive queue */
+    MBUF_DEV_QUEUE,  /* waits for room in a device's transmit ring, or in loopback's queue */
+    MBUF_TX_RING,    /* handed to a device for transmission */
     MBUF_OWNERS,
 };
 
 /* mbuf.flags */
 #define MBUF_LINK_BROADCAST 0x01 /* received in a link-layer broadcast frame (RFC 1122, 2.4) */
 #define MBUF_LINK_MULTICAST 0x02 /* received in a link-layer multicast frame */
-#define MBUF_CSUM_VERIFIED 0x04  /* received: the device has verified the transport checksum */
-#define MBUF_CSUM_PARTIAL 0x08   /* to send: the device completes the checksum, see csum_start */
-#define MBUF_LOOPBACK 0x10       /* came through the loopback device */
-#define MBUF_ADMITTED 0x20       /* to send: there was room for it, or its sender waits for room (net/netdev.h) */
-#define MBUF_MORE 0x40           /* to send: another frame follows, or netdev_flush(); gone when the driver gets it */
+#define MBUF_CSUM_VERIFIED  0x04 /* received: the device has verified the transport checksum */
+#define MBUF_CSUM_PARTIAL   0x08 /* to send: the device completes the checksum, see csum_start */
+#define MBUF_LOOPBACK       0x10 /* came through the loopback device */
+#define MBUF_ADMITTED                                                                              \
+    0x20 /* to send: there was room for it, or its sender waits for room (net/netdev.h) */
+#define MBUF_MORE                                                                                  \
+    0x40 /* to send: another frame follows, or netdev_flush(); gone when the driver gets it */
 
-#define MBUF_HEADROOM 64   /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
-#define MBUF_RX_ALIGN 6  /* a driver moves data up by this before it posts the mbuf: then the UDP header and the payload
+#define MBUF_HEADROOM 64 /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
+#define MBUF_RX_ALIGN                                                                              \
+    6 /* a driver moves data up by this before it posts the mbuf: then the UDP header and the payload
                           * behind it lie at multiples of 8, as they do in user buffers */
-#define MBUF_DATA_SIZE 2048 /* what an empty mbuf with the standard headroom can take, at the least */
+#define MBUF_DATA_SIZE                                                                             \
+    2048 /* what an empty mbuf with the standard headroom can take, at the least */
 
 struct mbuf {
     struct list_node node; /* in the queue of the owner */
@@ -47,13 +51,13 @@ struct mbuf {
     uint32_t length;       /* valid bytes */
     uint8_t owner;         /* enum mbuf_owner; changed only by mbuf_set_owner */
     uint8_t flags;
-    uint16_t csum_start;   /* MBUF_CSUM_PARTIAL: offset from data where the sum begins, */
-    uint16_t csum_offset;  /* and from there where it is stored */
+    uint16_t csum_start;       /* MBUF_CSUM_PARTIAL: offset from data where the sum begins, */
+    uint16_t csum_offset;      /* and from there where it is stored */
     uint16_t ip_header_length; /* received: length of the IP header, options included */
-    uint8_t *ip_header;    /* received: start of the IP header, for ICMP errors that quote it */
-    struct netdev *dev;    /* received: where; to send: through which */
-    be32_t source;         /* in a socket's queue: where it came from */
-    be32_t destination;    /* and to which of our addresses it went */
+    uint8_t *ip_header;        /* received: start of the IP header, for ICMP errors that quote it */
+    struct netdev *dev;        /* received: where; to send: through which */
+    be32_t source;             /* in a socket's queue: where it came from */
+    be32_t destination;        /* and to which of our addresses it went */
     be16_t source_port;
     /* The rest of the page. Aligned, so that a payload put in by a user lies as it does in most user buffers. */
     uint8_t buffer[] __attribute__((aligned(8)));
@@ -67,8 +71,9 @@ int mbuf_init(unsigned count);
 struct mbuf *mbuf_alloc(enum mbuf_owner owner);
 /* As many as there are, at most n, to the end of `list`; one lock for all of them. Returns how many. */
 unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner);
-void mbuf_free(struct mbuf *m);         /* any owner's; NULL is allowed */
-void mbuf_free_all(struct list *queue); /* the same for a whole list, which is empty then; one lock */
+void mbuf_free(struct mbuf *m); /* any owner's; NULL is allowed */
+void mbuf_free_all(
+    struct list *queue); /* the same for a whole list, which is empty then; one lock */
 void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner);
 
 /* Makes a mbuf as new (data, length, flags, owner kept), to be posted or filled again. */

@@ -40,7 +40,7 @@ static inline uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_
 static inline uint16_t checksum_finish(uint32_t sum)
 {
     sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (uint16_t)~((sum & UINT16_MAX) + (sum >> 16));
+    return (uint16_t) ~((sum & UINT16_MAX) + (sum >> 16));
 }
 
 /* --- loopback.c --- */
@@ -65,12 +65,14 @@ int arp_probe(struct netdev *dev, be32_t address);
 /* Announces the address (RFC 5227, 2.3), twice, ARP_ANNOUNCE_INTERVAL apart: after it was set, and when the
  * link comes back. */
 void arp_announce(struct netdev *dev, be32_t address);
-void arp_flush(struct netdev *dev); /* drops every entry of a device, permanent ones too; NULL: of all */
+void arp_flush(
+    struct netdev *dev); /* drops every entry of a device, permanent ones too; NULL: of all */
 /* For ioctl: 0, -ENXIO (no such entry), -ENOSPC, -EINVAL, -ENETUNREACH (not on-link anywhere). */
 int arp_entry_get(struct arpreq *request);
 int arp_entry_set(const struct arpreq *request);
 int arp_entry_delete(const struct arpreq *request);
-uint32_t arp_list(struct arpreq *entries, uint32_t room); /* fills at most room; returns how many there are */
+uint32_t arp_list(struct arpreq *entries,
+                  uint32_t room); /* fills at most room; returns how many there are */
 
 /* How long an entry stays without being confirmed, ns (RFC 1122, 2.3.2.1: configurable). */
 extern uint64_t arp_timeout;
@@ -83,7 +85,7 @@ struct ip_destination {
     bool broadcast;
 };
 struct ip_send {
-    be32_t source;      /* one of our unicast addresses, or 0: the outgoing interface's */
+    be32_t source; /* one of our unicast addresses, or 0: the outgoing interface's */
     be32_t destination;
     uint8_t protocol;
     uint8_t ttl; /* 1..255; 0 is refused (RFC 1122, 3.2.1.7) */
@@ -99,8 +101,9 @@ int ip_route(be32_t source, be32_t destination, struct ip_destination *way);
 /* Prepends the header and sends on a way found by ip_route. m begins with the transport header. 0, -EMSGSIZE
  * (larger than the MTU), -EINVAL, or an error of the layers below. */
 int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way);
-bool ip_is_own(be32_t address);                              /* a unicast address of ours, 127/8 included */
-bool ip_is_broadcast(const struct netdev *dev, be32_t address); /* all-ones, net- or subnet-directed on dev */
+bool ip_is_own(be32_t address); /* a unicast address of ours, 127/8 included */
+bool ip_is_broadcast(const struct netdev *dev,
+                     be32_t address); /* all-ones, net- or subnet-directed on dev */
 bool ip_is_multicast(be32_t address);
 
 /* --- route.c (RFC 1122, 3.3.1): ip_route, ip_is_own and ip_is_broadcast above, and ---
@@ -111,12 +114,14 @@ be32_t ip_address(const struct netdev *dev); /* 0: none */
 be32_t ip_netmask(const struct netdev *dev);
 /* The device on which address is on-link; NULL if on none. */
 struct netdev *ip_on_link(be32_t address);
-int ip_route_add(const struct rtentry *entry);    /* -EEXIST, -ENETUNREACH (gateway not on-link), -ENOSPC, -EINVAL */
+int ip_route_add(const struct rtentry
+                     *entry); /* -EEXIST, -ENETUNREACH (gateway not on-link), -ENOSPC, -EINVAL */
 int ip_route_delete(const struct rtentry *entry); /* -ESRCH */
 uint32_t ip_route_list(struct rtentry *entries, uint32_t room);
 
 /* --- icmp.c (RFC 792, 1122 3.2.2) --- */
-void icmp_input(struct netdev *dev, struct mbuf *m); /* m begins with the ICMP header; m->ip_header is set */
+void icmp_input(struct netdev *dev,
+                struct mbuf *m); /* m begins with the ICMP header; m->ip_header is set */
 /* Answers a received datagram (m->ip_header is set) with an error about it, unless the rules of RFC 1122 3.2.2
  * forbid one, and frees it. */
 void icmp_send_error(struct netdev *dev, struct mbuf *m, uint8_t type, uint8_t code);
@@ -138,7 +143,7 @@ bool socket_deliver_udp(struct mbuf *m, be16_t local_port);
 bool socket_deliver_icmp(struct mbuf *m, be16_t identifier);
 /* An ICMP error came in about a datagram that we sent (RFC 1122, 3.2.2, 4.1.3.3): the socket connected to that
  * peer gets `error` (a positive errno) as its pending SO_ERROR, and whoever waits on it is woken. */
-void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t peer, be16_t peer_port,
-                       int error);
+void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t peer,
+                       be16_t peer_port, int error);
 
 #endif

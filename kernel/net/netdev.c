@@ -44,6 +44,7 @@ void netdev_init(void)
 
 /* --- The poll thread --- */
 
+/* [lab 7] */
 /* Sleeps until the device has something to do or, in polled mode, until it is time to look. */
 static void poll_wait(struct netdev *dev)
 {
@@ -59,6 +60,7 @@ static void poll_wait(struct netdev *dev)
     spinlock_release(&dev->lock);
 }
 
+/* [lab 7] */
 /* Enters the device, unless it is down. netdev_down() waits until it is left again. */
 static bool poll_enter(struct netdev *dev)
 {
@@ -68,6 +70,7 @@ static bool poll_enter(struct netdev *dev)
     return dev->polling;
 }
 
+/* [lab 7] */
 /* Leaves the device, and wakes a netdev_down() that has been waiting for this. */
 static void poll_leave(struct netdev *dev)
 {
@@ -78,6 +81,7 @@ static void poll_leave(struct netdev *dev)
     spinlock_release(&dev->lock);
 }
 
+/* [lab 7] */
 /* In polled mode the interrupt is left off, and poll_wait() sees to the next look. */
 bool netdev_poll_round(struct netdev *dev)
 {
@@ -106,6 +110,7 @@ static void poll_thread(void *argument)
     }
 }
 
+/* [lab 7] */
 /* `scheduled` stays set until the thread has seen it, so it does not matter whether the thread
  * sleeps now. */
 static void poll_thread_wake(struct netdev *dev)
@@ -116,6 +121,7 @@ static void poll_thread_wake(struct netdev *dev)
     spinlock_release(&dev->lock);
 }
 
+/* [lab 7] */
 /* The order matters: with the interrupt off first, none can be swallowed between here and the
  * poll. */
 void netdev_schedule(struct netdev *dev)
@@ -253,6 +259,7 @@ int netdev_down(struct netdev *dev)
     return 0;
 }
 
+/* [lab 7] */
 /* Takes effect with the thread's next round, whether the device is up or not. An interrupt that
  * is already on its way costs one more round. */
 int netdev_set_polled(struct netdev *dev, bool polled)
@@ -362,6 +369,7 @@ int netdev_tx_wait(struct netdev *dev, uint64_t deadline)
     return result;
 }
 
+/* [lab 7] */
 /* Bounded: a device that never makes room must not take all buffers from the others. Admitted
  * frames are few: each thread that has found room brings one before it looks again. */
 int netdev_tx_defer(struct netdev *dev, struct mbuf *m)
@@ -379,6 +387,7 @@ int netdev_tx_defer(struct netdev *dev, struct mbuf *m)
     return 0;
 }
 
+/* [lab 7] */
 struct mbuf *netdev_tx_resume(struct netdev *dev)
 {
     struct list_node *node = list_pop_front(&dev->tx_waiting);

@@ -22,13 +22,15 @@
 #include "proc/spinlock.h"
 #include "proc/waitq.h"
 
-#define NETDEV_NAME_MAX 16
-#define NETDEV_MAX 8
-#define NETDEV_POLL_BUDGET 64
+#define NETDEV_NAME_MAX      16
+#define NETDEV_MAX           8
+#define NETDEV_POLL_BUDGET   64
 #define NETDEV_POLL_INTERVAL (100 * NS_PER_US)
-#define NETDEV_TX_DEFER_MAX 128 /* frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top */
+#define NETDEV_TX_DEFER_MAX                                                                        \
+    128 /* frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top */
 #define ETHERNET_ADDRESS_LENGTH 6
-#define ETHER_ALIGNED __attribute__((aligned(2))) /* link addresses are compared and copied by halfwords */
+#define ETHER_ALIGNED                                                                              \
+    __attribute__((aligned(2))) /* link addresses are compared and copied by halfwords */
 
 struct netdev;
 
@@ -63,37 +65,37 @@ struct netdev_ops {
 
 /* Each counter has one writer side as noted; read without a lock. */
 struct netdev_counters {
-    uint64_t rx_packets, rx_bytes;       /* handed up: poll thread */
-    uint64_t rx_no_mbuf;                 /* dropped: no mbuf to replace the received one */
-    uint64_t rx_bad_length;              /* dropped: device reported an impossible length */
-    uint64_t rx_errors;                  /* dropped: device marked it bad */
-    uint64_t tx_packets, tx_bytes;       /* accepted by the ring: under the driver's transmit lock */
-    uint64_t tx_deferred;                /* had to wait for ring room (not a loss) */
-    uint64_t tx_ring_full;               /* dropped: ring and waiting queue were full */
-    uint64_t tx_down;                    /* dropped: device or link down */
-    uint64_t tx_too_long;                /* dropped: larger than the device takes */
+    uint64_t rx_packets, rx_bytes; /* handed up: poll thread */
+    uint64_t rx_no_mbuf;           /* dropped: no mbuf to replace the received one */
+    uint64_t rx_bad_length;        /* dropped: device reported an impossible length */
+    uint64_t rx_errors;            /* dropped: device marked it bad */
+    uint64_t tx_packets, tx_bytes; /* accepted by the ring: under the driver's transmit lock */
+    uint64_t tx_deferred;          /* had to wait for ring room (not a loss) */
+    uint64_t tx_ring_full;         /* dropped: ring and waiting queue were full */
+    uint64_t tx_down;              /* dropped: device or link down */
+    uint64_t tx_too_long;          /* dropped: larger than the device takes */
     uint64_t interrupts, polls, doorbells, restarts;
 };
 
 struct netdev {
-    char name[NETDEV_NAME_MAX];            /* [I] */
-    const struct netdev_ops *ops;          /* [I] */
-    void *driver;                          /* [I] the driver's own record */
-    int index;                             /* [I] 1, 2, ... in order of registration */
-    uint8_t mac[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED;  /* [I] */
-    uint16_t mtu;                          /* largest IP datagram, bytes */
-    uint16_t mtu_max;                      /* [I] the largest mtu the device can be given */
-    uint16_t flags;                        /* IFF_*; [lock] for writers */
-    bool link_up;                          /* set by the driver through netdev_set_link */
-    bool broken;                           /* [I after set] the device broke its rules and was given up */
-    bool offload_checksum;                 /* [I] device completes MBUF_CSUM_PARTIAL */
+    char name[NETDEV_NAME_MAX];                         /* [I] */
+    const struct netdev_ops *ops;                       /* [I] */
+    void *driver;                                       /* [I] the driver's own record */
+    int index;                                          /* [I] 1, 2, ... in order of registration */
+    uint8_t mac[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED; /* [I] */
+    uint16_t mtu;                                       /* largest IP datagram, bytes */
+    uint16_t mtu_max;      /* [I] the largest mtu the device can be given */
+    uint16_t flags;        /* IFF_*; [lock] for writers */
+    bool link_up;          /* set by the driver through netdev_set_link */
+    bool broken;           /* [I after set] the device broke its rules and was given up */
+    bool offload_checksum; /* [I] device completes MBUF_CSUM_PARTIAL */
 
     struct spinlock lock;
-    bool scheduled;                        /* [lock] the poll thread has work */
-    bool polling;                          /* [lock] the poll thread is using the device */
-    struct waitq poll_wait;                /* [lock] the poll thread; who waits for it to leave the device */
-    bool tx_full;                          /* [lock] to write; a look without it is a hint */
-    struct waitq tx_room;                  /* [lock] senders that wait while tx_full */
+    bool scheduled;         /* [lock] the poll thread has work */
+    bool polling;           /* [lock] the poll thread is using the device */
+    struct waitq poll_wait; /* [lock] the poll thread; who waits for it to leave the device */
+    bool tx_full;           /* [lock] to write; a look without it is a hint */
+    struct waitq tx_room;   /* [lock] senders that wait while tx_full */
 
     /* Frames that wait for ring room. Guarded by the driver's transmit lock: only the driver's calls of
      * netdev_tx_defer and netdev_tx_resume touch it. */

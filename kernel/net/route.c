@@ -45,7 +45,8 @@ static struct interface {
     be32_t mask;
     be32_t subnet_broadcast, net_broadcast;
 } interfaces[NETDEV_MAX + 1];
-static int interface_last; /* the highest index that ever had an address; it bounds the search for an own address */
+static int
+    interface_last; /* the highest index that ever had an address; it bounds the search for an own address */
 
 /* --- Kinds of addresses --- */
 
@@ -80,8 +81,7 @@ static void interface_set(struct interface *interface, be32_t address, be32_t ma
     WRITE_ONCE(interface->address, address);
     WRITE_ONCE(interface->mask, address != 0 ? mask : 0);
     WRITE_ONCE(interface->subnet_broadcast, has_broadcast ? address | ~mask : ALL_ONES);
-    WRITE_ONCE(interface->net_broadcast,
-               has_broadcast ? address | ~class_mask(address) : ALL_ONES);
+    WRITE_ONCE(interface->net_broadcast, has_broadcast ? address | ~class_mask(address) : ALL_ONES);
 }
 
 /* The interface that has this address. */

@@ -27,7 +27,7 @@
  * chosen; 0 leaves it to the route (RFC 1122, 3.2.1.3: always an own unicast address). Lock
  * held. */
 static int path_address(const struct socket *socket, const struct sockaddr_in *to,
-                         struct socket_path *path)
+                        struct socket_path *path)
 {
     if (!to && !socket->connected)
         return -EDESTADDRREQ;
@@ -51,7 +51,7 @@ static int error_take(struct socket *socket, const struct socket_batch *batch)
  * thread's connect(), never half to one peer. A pending error (RFC 1122, 4.1.3.3) and a shutdown
  * are reported before anything else is looked at; nothing is sent then. */
 static int path_read(struct socket *socket, const struct sockaddr_in *to, struct socket_path *path,
-                      const struct socket_batch *batch)
+                     const struct socket_batch *batch)
 {
     spinlock_acquire(&socket->lock);
     int result = -error_take(socket, batch);
@@ -120,8 +120,8 @@ static bool path_serves(const struct socket_batch *batch, const struct sockaddr_
     const struct socket_path *path = &batch->path;
     if (!batch->path_known || path->to_peer != !to || netdev_tx_is_full(path->way.dev))
         return false;
-    return !to || (to->sin_addr.s_addr == path->ip.destination &&
-                   to->sin_port == path->destination_port);
+    return !to ||
+           (to->sin_addr.s_addr == path->ip.destination && to->sin_port == path->destination_port);
 }
 
 /* Finds the batch's path, unless it is known. */
@@ -243,6 +243,7 @@ struct mbuf *socket_datagram_copy(const struct mbuf *m)
     return copy;
 }
 
+/* [lab 6] */
 /* May one more datagram wait here? If not, the newcomer is dropped and not the oldest: a reader
  * that is late then finds an unbroken beginning. Lock held. Counts the reason. */
 static bool queue_has_room(struct socket *socket)
@@ -264,6 +265,7 @@ static bool queue_has_room(struct socket *socket)
     return true;
 }
 
+/* [lab 6] */
 /* The wake-up is one look at an empty list when nobody waits. */
 void socket_queue_add(struct socket *socket, struct mbuf *m)
 {
@@ -301,6 +303,7 @@ int socket_take_error(struct socket *socket)
     return error;
 }
 
+/* [lab 6] */
 /* Sleeps until there is something to report. 0: a datagram, or the end after a shutdown. A
  * wake-up proves nothing, since another reader may have been faster: the loop looks again, also
  * after a timeout, when a datagram may just have come. The deadline stays that of the call. Lock
@@ -325,6 +328,7 @@ static int queue_wait(struct socket *socket, bool nonblocking, const struct sock
     }
 }
 
+/* [lab 6] */
 /* Lock held. The oldest datagram, off the queue; NULL: none, the socket is shut down. */
 static struct mbuf *queue_pop(struct socket *socket)
 {

@@ -53,6 +53,7 @@ void socket_table_init(void)
 
 /* --- Ports --- */
 
+/* [lab 6] */
 /* Table lock held. Would a socket with this name get datagrams that are another's? What counts is
  * what bind() asked for: the narrower local address of a connected socket is gone when the
  * association is dissolved. `share`: sockets that agree to share (SO_REUSEADDR) are no obstacle. */
@@ -138,6 +139,7 @@ void socket_table_remove(struct socket *socket)
 
 /* --- Finding the socket --- */
 
+/* [lab 6] */
 /* Table lock held, as for all of the lookup. A name that is 0 matches everything; of a connected
  * socket the peer has to match as well, which keeps strangers out. */
 static bool socket_matches(const struct socket *socket, const struct flow *flow)
@@ -150,6 +152,7 @@ static bool socket_matches(const struct socket *socket, const struct flow *flow)
            (socket->peer_address == flow->peer && socket->peer_port == flow->peer_port);
 }
 
+/* [lab 6] */
 /* Table lock held. The socket that matches in most points, NULL if none does; how many match at
  * all. */
 static struct socket *table_find(const struct flow *flow, unsigned *matches)
@@ -171,6 +174,7 @@ static struct socket *table_find(const struct flow *flow, unsigned *matches)
     return best;
 }
 
+/* [lab 6] */
 /* Table lock held, which is why this is the slow path: it allocates and copies under it. Gives
  * every matching socket but one a copy of its own; the one gets the original. */
 static void deliver_copies(const struct mbuf *m, const struct flow *flow,
@@ -192,6 +196,7 @@ static void deliver_copies(const struct mbuf *m, const struct flow *flow,
     }
 }
 
+/* [lab 6] */
 /* Hands m to the socket it belongs to. The table's lock is let go as soon as the socket's is held:
  * queueing and waking on one socket does not hold up the lookups of others. */
 static bool deliver(struct mbuf *m, const struct flow *flow)

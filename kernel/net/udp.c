@@ -15,6 +15,7 @@
 #include "net/counters.h"
 #include "net/wire.h"
 
+/* [lab 6] */
 /* A checksum of 0 means that the sender made none (RFC 768). What a device has verified, loopback
  * among them, is not summed again. */
 static bool checksum_is_right(const struct mbuf *m, const struct udp_header *header)
@@ -25,6 +26,7 @@ static bool checksum_is_right(const struct mbuf *m, const struct udp_header *hea
     return checksum_finish(checksum_add(sum, m->data, m->length)) == 0;
 }
 
+/* [lab 6] */
 /* Finds what is wrong with a datagram; *reason is the counter for it. Trims what follows the
  * datagram in the IP payload. */
 static bool datagram_is_valid(struct mbuf *m, enum net_counter *reason)
@@ -41,6 +43,7 @@ static bool datagram_is_valid(struct mbuf *m, enum net_counter *reason)
     return checksum_is_right(m, header);
 }
 
+/* [lab 6] */
 /* Delivery gives the socket the payload alone; the headers stay in front of it in the mbuf,
  * untouched, for the case that there is no socket and ICMP has to quote them (RFC 1122, 3.2.2). */
 void udp_input(struct netdev *dev, struct mbuf *m)
@@ -63,6 +66,7 @@ void udp_input(struct netdev *dev, struct mbuf *m)
     }
 }
 
+/* [lab 6] */
 /* Fills in the checksum of the datagram in m, whose header has it 0: all of it, or for a device
  * that does the rest only the sum of the pseudo-header, not complemented. */
 static void checksum_fill(struct mbuf *m, struct udp_header *header, be32_t destination,
@@ -81,6 +85,7 @@ static void checksum_fill(struct mbuf *m, struct udp_header *header, be32_t dest
         header->checksum = 0xffff; /* 0 would say "no checksum" (RFC 768) */
 }
 
+/* [lab 6] */
 /* Whether the datagram fits the way is IP's to say: the limit is the whole packet's. */
 int udp_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way,
                be16_t source_port, be16_t destination_port)

@@ -216,6 +216,7 @@ unsigned virtq_size(const struct virtq *queue) { return queue->size; }
 unsigned virtq_free_count(const struct virtq *queue) { return queue->free_count; }
 bool virtq_broken(const struct virtq *queue) { return READ_ONCE(queue->broken); }
 
+/* [lab 1] */
 /* A rule was broken: says so once, and stops taking anything from this queue. */
 static int violation(struct virtq *queue, const char *what, unsigned found, const char *expected,
                      unsigned number)
@@ -227,6 +228,7 @@ static int violation(struct virtq *queue, const char *what, unsigned found, cons
     return -EIO;
 }
 
+/* [lab 1] */
 int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigned n_out,
               unsigned n_in, void *token)
 {
@@ -269,6 +271,7 @@ int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigne
     return 0;
 }
 
+/* [lab 1] */
 /* Does the device ask for a doorbell, now that the available index went from `old` to `new`?
  * (2.7.10) */
 static bool notify_wanted(const struct virtq *queue, uint16_t old, uint16_t new)
@@ -289,6 +292,7 @@ static void emulator_barrier(struct virtq *queue)
     queue->device->transport->status_get(queue->device);
 }
 
+/* [lab 1] */
 /* The place where a chain becomes the device's: fences S0 to S2, in this order. */
 bool virtq_kick(struct virtq *queue)
 {
@@ -311,6 +315,7 @@ bool virtq_kick(struct virtq *queue)
     return true;
 }
 
+/* [lab 1] */
 /* Looks how far the device has come. True: elements from used_next up to used_seen may be read. */
 static bool used_look(struct virtq *queue)
 {
@@ -331,6 +336,7 @@ static bool used_look(struct virtq *queue)
     return true;
 }
 
+/* [lab 1] */
 /* Puts a chain's descriptors back on the free list, last in, first out: the warmest are used again.
  */
 static void *chain_release(struct virtq *queue, uint16_t head)
@@ -345,6 +351,7 @@ static void *chain_release(struct virtq *queue, uint16_t head)
     return token;
 }
 
+/* [lab 1] */
 unsigned virtq_done_count(struct virtq *queue)
 {
     if (queue->used_next == queue->used_seen)
@@ -352,6 +359,7 @@ unsigned virtq_done_count(struct virtq *queue)
     return (uint16_t)(queue->used_seen - queue->used_next);
 }
 
+/* [lab 1] */
 /* Was the chain added since the last kick? Then the device cannot know of it: an id given back twice would otherwise
  * pass as the chain that has taken its place. */
 static bool chain_is_hidden(const struct virtq *queue, const struct chain *chain)
@@ -360,6 +368,7 @@ static bool chain_is_hidden(const struct virtq *queue, const struct chain *chain
            (uint16_t)(queue->added - queue->published);
 }
 
+/* [lab 1] */
 int virtq_get(struct virtq *queue, void **token, uint32_t *written)
 {
     if (queue->used_next == queue->used_seen && !used_look(queue))
@@ -409,6 +418,7 @@ void virtq_irq_disable(struct virtq *queue)
         WRITE_ONCE(queue->available->flags, AVAILABLE_NO_INTERRUPT);
 }
 
+/* [lab 1] */
 /* No cursor: it is called a ring's length of times at most, and only when a device is stopped. */
 void *virtq_reclaim(struct virtq *queue)
 {

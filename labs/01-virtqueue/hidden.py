@@ -2,6 +2,7 @@
 
 import driver_cases as driver
 from bench import unit
+from cases import many_chains
 from casebook import case
 
 reclaim = unit(6, "what never came back is reclaimed after a reset", "reclaim", "reclaim_of_a_full_ring",
@@ -14,9 +15,11 @@ scribbled = unit(6, "links and lengths are kept where the device cannot reach th
 
 @case(6, "a full transmit ring, and all of it sent")
 def sending(s):
+    many_chains(s)
     driver.full_ring(s, "virtio0")
 
 
 @case(6, "three harts send while frames come in", smp=3)
 def both_ways(s):
+    many_chains(s)
     driver.both_ways(s, "virtio0")

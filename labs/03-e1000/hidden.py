@@ -9,6 +9,8 @@ from casebook import case
 def rules(s):
     driver.sizes(s)
     driver.many(s, 100)
+    short = [len(frame) for frame in s.link.from_guest() if len(frame) < 60]
+    s.same("frames shorter than Ethernet allows", [], short[:3], cause="the driver pads to 60 bytes: this card does not")
     s.device_rules("e1000")
 
 

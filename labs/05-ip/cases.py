@@ -52,6 +52,9 @@ def echo_sizes(s):
         frame = s.wait("the reply", echo_reply(rest), since)
         s.fields("the reply", frame, {"icmp.code": 0, "icmp.packet.source": GUEST, "icmp.packet.destination": PEER,
                                       "eth.destination": PEER_ETH, "icmp.payload": payload}, since)
+    since = s.here()
+    s.send(echo(bytes(8), rest=bytes(4)), "an echo request whose reply has nothing but zeros in it")
+    s.wait("the reply", echo_reply(bytes(4)), since)
     s.same("faults in what was sent", [], s.link.faults[:1])
 
 

@@ -73,7 +73,8 @@ static int socket_of(int i) { return sockets[(unsigned long)number(i) % SOCKETS]
 
 static struct sockaddr_in address_at(int i)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number(i + 1))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)number(i + 1))};
     inet_pton(AF_INET, word(i), &address.sin_addr);
     return address;
 }
@@ -246,16 +247,14 @@ static long do_set(void)
         const char *word;
         int set, clear;
     } words_of_flags[] = {
-        {"up", IFF_UP, 0},
-        {"down", 0, IFF_UP},
-        {"polled", IFF_POLLED, 0},
-        {"interrupt", 0, IFF_POLLED},
+        {"up", IFF_UP, 0},           {"down", 0, IFF_UP},
+        {"polled", IFF_POLLED, 0},   {"interrupt", 0, IFF_POLLED},
         {"promisc", IFF_PROMISC, 0},
     };
     for (size_t i = 0; i < sizeof words_of_flags / sizeof words_of_flags[0]; i++) {
         if (strcmp(word(3), words_of_flags[i].word) == 0)
-            return result_of(interface_change_flags(word(2), words_of_flags[i].set,
-                                                    words_of_flags[i].clear));
+            return result_of(
+                interface_change_flags(word(2), words_of_flags[i].set, words_of_flags[i].clear));
     }
     return -EINVAL;
 }

@@ -103,15 +103,16 @@ def submitted_text(tree, file):
 
 
 def others_changed(top, tree, allowed):
-    """Files that the submission changes, adds or lacks, though the lab does not allow it."""
+    """Files that the submission changes or adds, though the lab does not allow it."""
     if Path(tree).resolve() == Path(top).resolve():
         return []
     reference_files = {file for file in handout.files(top) if not file.startswith("labs/")}
     changed = []
     for file in sorted(reference_files - set(allowed)):
         path = tree / file
-        if file.startswith(("kernel/", "user/", "Makefile", "mkfs/")) and (
-                path.is_symlink() or not path.is_file() or path.read_bytes() != (top / file).read_bytes()):
+        if file.startswith(("kernel/", "user/", "Makefile", "mkfs/")) and os.path.lexists(path) and (
+                path.is_symlink() or not path.is_file() or path.stat().st_size != (top / file).stat().st_size
+                or path.read_bytes() != (top / file).read_bytes()):
             changed.append(file)
     for file in sources.tree_files(tree):
         if file.startswith(("kernel/", "user/")) and file not in reference_files:

@@ -1,0 +1,105 @@
+"""The labs: handouts build, boot, hold nothing of the solution, and fail what they must; the reference passes; seeded
+bugs still apply.
+
+RVNET_LABS=full in the environment grades each handout and the reference in all cases (some minutes); otherwise a few of
+each, so that the whole stays below a minute.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+TOOLS = TOP / "labs/tools"
+sys.path.insert(0, str(TOOLS))
+
+import handout  # noqa: E402
+import sources  # noqa: E402
+
+FULL = os.environ.get("RVNET_LABS") == "full"
+NUMBERS = [sources.lab_number(folder) for folder in sources.lab_folders()]
+TRIVIAL = 28  # shorter lines say nothing about where they come from
+
+
+def tool(name, *arguments, timeout=900):
+    return subprocess.run([sys.executable, TOOLS / f"{name}.py", *map(str, arguments)], cwd=TOP, capture_output=True,
+                          text=True, timeout=timeout, check=False,
+                          env={**os.environ, "PYTHONPATH": str(TOOLS), "RVNET_BUILD": str(TOP / "build")})
+
+
+def case_names(number):
+    script = f"import grade, sources; print(*(c.name for c in grade.casebook_of(sources.lab_folder({number})).cases))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=TOOLS, capture_output=True, text=True, check=True)
+    return result.stdout.split()
+
+
+def graded(number, tree, out, count):
+    """{case: passed} of the first cases; None: all. The first, `boot`, has no points."""
+    names = case_names(number)[:None if FULL else count]
+    result = tool("grade", number, "--tree", tree, "--out", out, "--cases", *names)
+    assert result.returncode in (0, 1), result.stdout + result.stderr
+    tests = json.loads((out / "results.json").read_text())["tests"]
+    return {test["name"].split(":")[0]: test["status"] == "passed" for test in tests}, result.stdout
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_handout_builds_boots_and_fails_its_cases(number, tmp_path):
+    handout.make(number, tmp_path / "tree")
+    verdicts, text = graded(number, tmp_path / "tree", tmp_path / "out", 2)
+    assert verdicts.pop("boot"), text
+    assert verdicts and not any(verdicts.values()), text
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_reference_passes(number, tmp_path):
+    verdicts, text = graded(number, TOP, tmp_path, 2)
+    assert all(verdicts.values()), text
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_solution_line_is_handed_out(number, tmp_path):
+    """Each line of a removed body is in the handout at most as often as in what was kept of the tree."""
+    folder, _ = handout.make(number, tmp_path)
+    removed = Counter(line for _, line in sources.removed_lines(TOP, folder) if len(line) > TRIVIAL)
+    kept, given = Counter(), Counter()
+    for file in handout.files(TOP):
+        if file.startswith("kernel/") or (tmp_path / file).exists():
+            kept.update(line.strip() for line in (TOP / file).read_text(errors="replace").splitlines())
+    for file in sources.tree_files(tmp_path):
+        given.update(line.strip() for line in (tmp_path / file).read_text(errors="replace").splitlines())
+    leaks = [line for line, count in removed.items() if given[line] > kept[line] - count]
+    assert leaks == []
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_handout_has_nothing_of_the_grader_alone(number, tmp_path):
+    handout.make(number, tmp_path)
+    names = sources.tree_files(tmp_path)
+    assert not [n for n in names if "mutants" in n or "hidden" in n or "stubs" in n or n.endswith("parts.tsv")]
+    assert {n.split("/")[1] for n in names if n.startswith("labs/") and n[5].isdigit()} == {sources.lab_folder(number).name}
+
+
+def test_parts_are_marked():
+    result = tool("mark", "--check")
+    assert result.returncode == 0, f"not as parts.tsv says (run labs/tools/mark.py):\n{result.stdout}"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_points_add_up_to_100(number):
+    script = f"import grade, sources; print(sum(c.points for c in grade.casebook_of(sources.lab_folder({number})).cases))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=TOOLS, capture_output=True, text=True, check=True)
+    assert int(result.stdout) == 100
+
+
+@pytest.mark.timeout(300)
+def test_mutants_apply_and_compile():
+    result = tool("mutants", "--check")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert int(result.stdout.split()[0]) >= 80, result.stdout
