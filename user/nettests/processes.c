@@ -177,7 +177,7 @@ static void make_waste(void)
 }
 
 #define SAMPLES_AT_REST 4
-#define SAMPLES_MAX     100
+#define SAMPLES_MAX     200
 
 static int same(const struct resources *a, const struct resources *b)
 {
@@ -185,14 +185,15 @@ static int same(const struct resources *a, const struct resources *b)
            a->pages_free == b->pages_free;
 }
 
-/* Counts when nothing moves: what was sent last may still be in some thread's hands, so the same must be found
- * several times in a row, 20 ms apart. */
+/* Counts when nothing moves: what was sent last may still be in some thread's hands, or wait for an address that nobody
+ * answers for, which takes seconds. So the same must be found several times in a row, 20 ms apart, with no mbuf held; if
+ * some are held for good, they are counted in the end. */
 static void count_at_rest(struct resources *rest)
 {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
     int equal = 0;
     count_resources(rest);
-    for (int i = 0; i < SAMPLES_MAX && equal < SAMPLES_AT_REST; i++) {
+    for (int i = 0; i < SAMPLES_MAX && (equal < SAMPLES_AT_REST || rest->mbufs_held); i++) {
         struct resources next;
         nanosleep(&pause, NULL);
         count_resources(&next);
