@@ -39,7 +39,6 @@ void inode_release(struct inode *inode);
 
 /* Type and permissions, as in S_ISDIR(inode_mode(inode)); bytes. */
 uint32_t inode_mode(const struct inode *inode);
-uint64_t inode_size(struct inode *inode);
 
 /* Reads up to n bytes at `offset` into kernel memory, for exec. The bytes read: fewer than n only
  * at the end of the file. -EISDIR, -EINVAL (a device), -EIO. */

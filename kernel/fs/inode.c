@@ -249,14 +249,6 @@ void inode_unlock(struct inode *inode) { sleeplock_release(&inode->lock); }
 
 uint32_t inode_mode(const struct inode *inode) { return inode->disk.mode; }
 
-uint64_t inode_size(struct inode *inode)
-{
-    inode_lock(inode);
-    uint64_t size = inode->disk.size;
-    inode_unlock(inode);
-    return size;
-}
-
 ssize_t inode_read_kernel(struct inode *inode, void *to, uint64_t offset, size_t n)
 {
     struct uio uio = {.base = (uintptr_t)to, .remaining = n};

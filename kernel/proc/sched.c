@@ -65,16 +65,21 @@ static struct proc *queue_steal(struct hart *thief)
     return NULL;
 }
 
+/* One of the harts in a bitmap that is not empty. */
+static struct hart *hart_first(uint32_t bitmap)
+{
+    struct hart *hart = harts;
+    while (!(bitmap & 1u << hart->id))
+        hart++;
+    return hart;
+}
+
 /* Makes an idle hart, if there is one, look for work. */
 static void idle_hart_call(void)
 {
     uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_SEQ_CST);
-    for (unsigned n = 0; n < HART_MAX; n++) {
-        if (idle & 1u << n) {
-            ipi_send(n);
-            return;
-        }
-    }
+    if (idle)
+        ipi_send(hart_first(idle)->id);
 }
 
 /* --- timers --- */
@@ -291,10 +296,7 @@ static struct hart *hart_choose(struct proc *p)
     uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_ACQUIRE);
     if (idle == 0 || idle & 1u << last->id)
         return last;
-    struct hart *any = harts;
-    while (!(idle & 1u << any->id))
-        any++;
-    return any;
+    return hart_first(idle);
 }
 
 void proc_wake(struct proc *p)

@@ -27,5 +27,3 @@ void sleeplock_release(struct sleeplock *lock)
     waitq_wake(&lock->waiters);
     spinlock_release(&lock->guard);
 }
-
-bool sleeplock_held(struct sleeplock *lock) { return READ_ONCE(lock->holder) == current_proc(); }

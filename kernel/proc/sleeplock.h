@@ -15,6 +15,5 @@ struct sleeplock {
 void sleeplock_init(struct sleeplock *lock, const char *name);
 void sleeplock_acquire(struct sleeplock *lock); /* not cut short by a kill */
 void sleeplock_release(struct sleeplock *lock);
-bool sleeplock_held(struct sleeplock *lock); /* by this thread; for asserts */
 
 #endif

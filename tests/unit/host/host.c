@@ -480,5 +480,3 @@ void sleeplock_release(struct sleeplock *lock)
         panic("host: sleeplock %s released but not held", lock->guard.name);
     lock->holder = NULL;
 }
-
-bool sleeplock_held(struct sleeplock *lock) { return lock->holder != NULL; }
