@@ -127,5 +127,5 @@ def test_every_control_character_does_no_harm(shell):
 def test_kill(shell):
     shell.run("udpecho 4321 &")
     pid = next(line.split()[0] for line in shell.run("ps").splitlines() if "udpecho" in line)
-    shell.run(f"kill {pid}")
+    shell.run(f"kill {pid}; wait")  # the process ends when it runs next, which may be after the next command
     assert "udpecho" not in shell.run("ps")
