@@ -86,6 +86,14 @@ static void user_fault(struct trapframe *frame, uint64_t cause)
     p->killed = kind->signal;
 }
 
+/* Threads change places with interrupts on, but for the locks that are held; the way out of a trap needs them off. */
+static void yield_from_trap(void)
+{
+    interrupts_on();
+    thread_yield();
+    interrupts_off();
+}
+
 void trap_from_user(struct trapframe *frame)
 {
     uint64_t cause = CSR_READ(scause);
@@ -107,7 +115,7 @@ void trap_from_user(struct trapframe *frame)
         process_exit(p->killed);
     }
     if (sched_should_yield())
-        thread_yield();
+        yield_from_trap();
 }
 
 void trap_return(void)
@@ -123,10 +131,17 @@ void trap_from_kernel(struct trapframe *frame)
     if (!(cause & SCAUSE_INTERRUPT))
         panic("kernel fault: scause %lu, address %#lx, pc %#lx, ra %#lx, sp %#lx, hart %u", cause,
               CSR_READ(stval), frame->sepc, frame->ra, frame->sp, this_hart()->id);
+    struct hart_head *hart = hart_head();
+    if (hart->interrupts_off_depth > 0) {
+        /* Not now. The interrupt stays pending, and its thread goes on without interrupts until it lets them in. */
+        hart->interrupt_held = true;
+        frame->sstatus &= ~SSTATUS_SPIE;
+        return;
+    }
     interrupt_dispatch(cause);
-    /* Interrupts were on, so no spinlock is held and the thread may lose the hart here. */
-    if (this_hart()->head.current && sched_should_yield())
-        thread_yield();
+    /* No spinlock is held, so the thread may lose the hart here. */
+    if (hart->current && sched_should_yield())
+        yield_from_trap();
 }
 
 void trap_stack_overflow(uintptr_t pc, uintptr_t sp)

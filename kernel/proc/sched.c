@@ -242,7 +242,6 @@ static void switch_threads(struct proc *from, struct proc *to)
 {
     struct hart *hart = this_hart();
     assert(hart->head.interrupts_off_depth == 1);
-    bool were_on = hart->head.interrupts_were_on;
 
     account_switch(hart, from, to);
     if (to) {
@@ -255,8 +254,6 @@ static void switch_threads(struct proc *from, struct proc *to)
     hart->head.current = to;
     hart->previous = from;
     context_switch(from ? &from->context : &hart->idle, to ? &to->context : &hart->idle);
-
-    this_hart()->head.interrupts_were_on = were_on;
     switch_finish();
 }
 
@@ -264,7 +261,6 @@ static void switch_threads(struct proc *from, struct proc *to)
 static void thread_begin(void)
 {
     switch_finish();
-    interrupts_on();
     struct proc *p = current_proc();
     if (p->start)
         p->start(p->argument);

@@ -26,6 +26,13 @@ void spinlock_wait(struct spinlock *lock)
     } while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE));
 }
 
+/* Cleared first: when interrupts are on, the next one may be held back at once. */
+void interrupts_let_in(void)
+{
+    hart_head()->interrupt_held = false;
+    interrupts_on();
+}
+
 void spinlock_misuse(struct spinlock *lock)
 {
     panic("spinlock %s is released by a hart that does not hold it", lock->name);

@@ -25,23 +25,32 @@ bool spinlock_held(struct spinlock *lock); /* by this hart; for asserts */
 /* The slow ways: another hart, or by a bug this one, holds the lock; this hart releases what it does not hold. */
 void spinlock_wait(struct spinlock *lock);
 void spinlock_misuse(struct spinlock *lock) __attribute__((noreturn));
+/* That of interrupts_restore(): an interrupt has been held back. */
+void interrupts_let_in(void);
 
-/* Interrupts off, counted: they come back on with the last interrupts_restore() if they were on before the first
- * interrupts_disable(). */
-static inline void interrupts_disable(void)
+/* Changes the depth of this hart, and returns the new one. Through tp in each instruction: at depth 0 the thread may lose
+ * the hart between any two of them, and then goes on with another one, whose depth is 0 as well. */
+static inline int interrupts_depth_add(int n)
 {
-    uint64_t before;
-    __asm__ volatile("csrrci %0, sstatus, %1" : "=r"(before) : "i"(SSTATUS_SIE) : "memory");
-    struct hart_head *hart = hart_head();
-    if (hart->interrupts_off_depth++ == 0)
-        hart->interrupts_were_on = before & SSTATUS_SIE;
+    int depth;
+    __asm__ volatile("lw %0, %1(tp)\n\taddiw %0, %0, %2\n\tsw %0, %1(tp)"
+                     : "=&r"(depth)
+                     : "i"(HART_INTERRUPTS_OFF_DEPTH), "i"(n)
+                     : "memory");
+    return depth;
 }
+
+/* No interrupt handler runs on this hart from here to the interrupts_restore() that belongs to it. They nest.
+ *
+ * The hardware is not asked: QEMU leaves its fast path at every access to a CSR, and a datagram takes a dozen locks. An
+ * interrupt that comes all the same finds the depth above 0: then trap.c holds it back, with interrupts off in sstatus
+ * from there on, and the last interrupts_restore() turns them on again, which lets it in. */
+static inline void interrupts_disable(void) { interrupts_depth_add(1); }
 
 static inline void interrupts_restore(void)
 {
-    struct hart_head *hart = hart_head();
-    if (--hart->interrupts_off_depth == 0 && hart->interrupts_were_on)
-        interrupts_on();
+    if (interrupts_depth_add(-1) == 0 && __builtin_expect(hart_head()->interrupt_held, 0))
+        interrupts_let_in();
 }
 
 static inline void spinlock_acquire(struct spinlock *lock)
