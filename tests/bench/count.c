@@ -57,8 +57,9 @@ struct row {
     uint64_t entries;      /* executions of the function's first instruction */
     uint64_t device_reads; /* by the fences of kernel/arch/mmio.h, which no other code has */
     uint64_t device_writes;
-    uint64_t tlb_flushes;  /* QEMU forgets translations: satp, sfence.vma, sstatus.SUM */
-    uint64_t atomics;      /* lr, sc and amo: locks taken and released, counters */
+    uint64_t tlb_flushes; /* QEMU forgets translations: satp, sfence.vma, sstatus.SUM */
+    uint64_t atomics;     /* lr, sc and amo: locks taken and released, counters */
+    uint64_t csr; /* accesses to CSRs, sret and wfi: QEMU ends its block and looks for work */
     uint64_t bytes_stored; /* by ordinary stores: what copying costs, whoever does it */
 };
 
@@ -90,6 +91,7 @@ static size_t row_find(uint64_t address)
 #define FENCE_AFTER_DEVICE_READ   0x08a0000fu /* fence i,ir */
 #define OPCODE(word)              ((word)&0x7f)
 #define OPCODE_SYSTEM             0x73
+#define ECALL                     0x00000073u
 #define OPCODE_ATOMIC             0x2f
 #define OPCODE_STORE              0x23
 #define FUNCT3(word)              ((word) >> 12 & 7)
@@ -145,7 +147,9 @@ static void count_kind(struct qemu_plugin_insn *insn, struct row *row)
         add(insn, &row->device_reads, 1);
     else if (size == 4 && OPCODE(word) == OPCODE_ATOMIC)
         add(insn, &row->atomics, 1);
-    else if (size == 4 && flushes_tlb(word))
+    else if (size == 4 && OPCODE(word) == OPCODE_SYSTEM && word != ECALL)
+        add(insn, &row->csr, 1);
+    if (size == 4 && flushes_tlb(word))
         add(insn, &row->tlb_flushes, 1);
 }
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rig import BENCH, BUILD, PLUGIN, DEVICES, Failed, Rig
 
-ROW = struct.Struct("7Q")  # struct row of count.c
-COLUMNS = ("instructions", "entries", "device_reads", "device_writes", "tlb_flushes", "atomics",
+ROW = struct.Struct("8Q")  # struct row of count.c
+COLUMNS = ("instructions", "entries", "device_reads", "device_writes", "tlb_flushes", "atomics", "csr",
            "bytes_stored")
 OUTSIDE = "(outside)"
 ECHOES = 4000
@@ -100,12 +100,13 @@ def measure(rig, counters, size, in_flight, echoes=ECHOES):
 def table(profile, limit=60):
     total = totals(profile)
     lines = [f"{'function':38}{'instr/echo':>11}{'share':>7}{'entries':>9}{'dev.rd':>8}{'dev.wr':>8}"
-             f"{'TLB fl.':>8}{'atomics':>8}{'stored':>8}"]
+             f"{'TLB fl.':>8}{'atomics':>8}{'CSRs':>8}{'stored':>8}"]
 
     def line(name, row):
         share = row["instructions"] / total["instructions"] * 100
         return (f"{name:38}{row['instructions']:11.1f}{share:6.1f}%{row['entries']:9.2f}{row['device_reads']:8.2f}"
-                f"{row['device_writes']:8.2f}{row['tlb_flushes']:8.2f}{row['atomics']:8.2f}{row['bytes_stored']:8.0f}")
+                f"{row['device_writes']:8.2f}{row['tlb_flushes']:8.2f}{row['atomics']:8.2f}{row['csr']:8.2f}"
+                f"{row['bytes_stored']:8.0f}")
 
     ordered = sorted(profile.items(), key=lambda item: -item[1]["instructions"])
     lines += [line(name, row) for name, row in ordered[:limit]]
