@@ -28,7 +28,10 @@ test: bench-programs
 bench: tools all bench-programs ## measure against the emulator's floor: table, build/bench/results.json, plots
 	@$(PYTHON) tests/bench/bench.py
 
+bench-linux: tools all bench-programs ## the same of a Debian Linux guest, beside ours (needs Debian's mirror, 120 MB)
+	@$(PYTHON) tests/bench/bench_linux.py
+
 profile: tools all bench-programs ## where the instructions of one echo go, by function
 	@$(PYTHON) tests/bench/counts.py
 
-.PHONY: bench bench-programs profile
+.PHONY: bench bench-linux bench-programs profile

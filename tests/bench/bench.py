@@ -62,10 +62,11 @@ def slices(rig):
             "transmit": blast["rate"], **events}
 
 
-def sweep(rig):
+def sweep(rig, rates=()):
     """Offered against delivered datagrams a second, ascending; the last point is the flood without a limit."""
     flood = rig.ask(f"flood 64 0 {FLOOD_MS}")
-    points = [rig.ask(f"flood 64 {max(1, int(flood['delivered'] * part))} {FLOOD_MS}") for part in SWEEP]
+    rates = rates or [max(1, int(flood["delivered"] * part)) for part in SWEEP]
+    points = [rig.ask(f"flood 64 {rate} {FLOOD_MS}") for rate in rates]
     floods = [flood] + [rig.ask(f"flood 64 0 {FLOOD_MS}") for _ in range(2)]
     floods.sort(key=lambda point: point["delivered"])
     return [{key: point[key] for key in ("asked", "offered", "delivered", "loss")} for point in [*points, floods[1]]]
@@ -87,10 +88,10 @@ def sizes(rig):
 
 
 class Subject:
-    """One machine in one mode: what is a column of the results."""
+    """One machine in one mode: what is a column of the results. rates: for sweep()."""
 
-    def __init__(self, rig, nic, smp, polled=False, bare=False):
-        self.rig, self.polled, self.slices = rig, polled, []
+    def __init__(self, rig, nic, smp, polled=False, bare=False, rates=()):
+        self.rig, self.polled, self.rates, self.slices = rig, polled, rates, []
         self.result = {"nic": nic, "smp": smp, "mode": "polled" if polled else "interrupt", "floor": bare}
 
     def _in_mode(self, function):
@@ -110,7 +111,7 @@ class Subject:
         for key in self.slices[0]:
             values = [one[key] for one in self.slices]
             self.result[key] = max(values) if key in ("echo_32_loss", "wrong") else statistics.median(values)
-        self.result["sweep"] = self._in_mode(sweep)
+        self.result["sweep"] = self._in_mode(lambda rig: sweep(rig, self.rates))
         self.result.update(receive_figures(self.result["sweep"]))
         self.result["sizes"] = self._in_mode(sizes)
         return self.result

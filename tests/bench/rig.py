@@ -53,9 +53,9 @@ class Unsupported(Failed):
 
 
 class Rig:
-    def __init__(self, kernel, nic="virtio-mmio", smp=1, bare=False, counters=None):
-        """kernel: an ELF file. bare: it is the floor, which needs no disk; otherwise a shell starts the
-        program bench. counters: counts.Counters, to count what it executes."""
+    def __init__(self, kernel, nic="virtio-mmio", smp=1, bare=False, counters=None, options=()):
+        """kernel: an ELF file. bare: it needs no disk and serves by itself, like the floor; otherwise a shell starts
+        the program bench. counters: counts.Counters, to count what it executes. options: more of QEMU's."""
         self.folder = tempfile.TemporaryDirectory(prefix="rvnet-bench-")
         folder = Path(self.folder.name)
         self.console = qemu.Console()
@@ -72,6 +72,7 @@ class Rig:
             command += qemu.disk_options() + ["-append", f"net.*={NETWORK}"]
         if counters:
             command += counters.options(folder)
+        command += options
         try:
             self._start(command, folder, bare)
         except BaseException:
