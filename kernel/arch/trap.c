@@ -57,7 +57,6 @@ void trap_frame_prepare(struct trapframe *frame, uintptr_t entry, uintptr_t stac
 
 static void interrupt_dispatch(uint64_t cause)
 {
-    sched_interrupt_enter();
     switch (cause & ~SCAUSE_INTERRUPT) {
     case IRQ_S_EXTERNAL:
         irq_dispatch();
@@ -72,7 +71,6 @@ static void interrupt_dispatch(uint64_t cause)
     default:
         panic("unknown interrupt, scause %#lx", cause);
     }
-    sched_interrupt_leave();
 }
 
 static void user_fault(struct trapframe *frame, uint64_t cause)

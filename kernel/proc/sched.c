@@ -34,16 +34,22 @@ static struct proc *queue_pop(struct hart *hart)
     struct list_node *node = list_pop_front(&hart->run_lists[hart->served]);
     if (node)
         WRITE_ONCE(hart->run_length, hart->run_length - 1);
-    hart->overdue = false;
     spinlock_release(&hart->run_lock);
     return node ? LIST_ENTRY(node, struct proc, run_node) : NULL;
 }
 
-/* A hart's queue is long, or somebody in it has waited for a whole time slice: others may take from it. */
-static bool queue_has_too_much(struct hart *hart)
+/* Who runs there will not make room soon. A hint: records of threads are never freed. */
+static bool hart_computes(const struct hart *hart)
+{
+    struct proc *current = READ_ONCE(hart->head.current);
+    return current && READ_ONCE(current->computes);
+}
+
+/* A hart's queue is long, or somebody in it must wait for one that computes: others may take from it. */
+static bool queue_has_too_much(const struct hart *hart)
 {
     uint32_t length = READ_ONCE(hart->run_length);
-    return length > RUN_QUEUE_OWN || (length > 0 && READ_ONCE(hart->overdue));
+    return length > RUN_QUEUE_OWN || (length > 0 && hart_computes(hart));
 }
 
 /* Takes a thread from another hart's queue. That hart may still be switching away from it: its lock is free only
@@ -127,6 +133,18 @@ static bool timer_remove(struct hart *hart, struct proc *p)
     return timed_out;
 }
 
+/* Who has run for most of the slice without a break computes. */
+static void slice_ends(struct hart *hart, uint64_t now)
+{
+    struct proc *current = hart->head.current;
+    hart->slice_over = true;
+    hart->slice_end = current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
+    if (current && now - current->run_started > TIME_SLICE / 2)
+        WRITE_ONCE(current->computes, true);
+    if (queue_has_too_much(hart))
+        idle_hart_call();
+}
+
 void sched_tick(void)
 {
     struct hart *hart = this_hart();
@@ -142,14 +160,8 @@ void sched_tick(void)
         p->timed_out = true;
         proc_wake(p);
     }
-    if (hart->slice_end <= now) {
-        hart->slice_over = true;
-        hart->slice_end =
-            hart->head.current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
-        hart->overdue = hart->head.current && hart->run_length > 0;
-        if (hart->overdue)
-            idle_hart_call();
-    }
+    if (hart->slice_end <= now)
+        slice_ends(hart, now);
     hart->timer_armed = 0;
     timer_arm(hart);
     spinlock_release(&hart->timer_lock);
@@ -274,6 +286,7 @@ void sched_start(struct proc *p)
     p->context.ra = (uint64_t)thread_begin;
     p->context.sp = (uint64_t)p->frame;
     p->slice_left = TIME_SLICE;
+    p->computes = false;
     /* With the lock: a kill of its group may wake it first, and must then find all of the above. */
     spinlock_acquire(&p->lock);
     p->state = PROCESS_SLEEPING;
@@ -285,8 +298,7 @@ void sched_start(struct proc *p)
 static struct hart *hart_choose(struct proc *p)
 {
     struct hart *here = this_hart(), *last = p->hart ? p->hart : here;
-    bool waker_may_sleep_soon = !here->in_interrupt && here->run_length < RUN_QUEUE_OWN;
-    if (!here->head.current || waker_may_sleep_soon)
+    if (here->run_length < RUN_QUEUE_OWN && !hart_computes(here))
         return here;
 
     uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_ACQUIRE);
@@ -337,6 +349,7 @@ int sched_park(uint64_t deadline, bool interruptible)
     spinlock_acquire(&p->lock);
     if (!p->wake_pending) {
         p->state = PROCESS_SLEEPING;
+        WRITE_ONCE(p->computes, false);
         switch_away(p);
         spinlock_acquire(&p->lock);
     }
@@ -348,9 +361,6 @@ int sched_park(uint64_t deadline, bool interruptible)
         return -EINTR;
     return timed_out ? -ETIMEDOUT : 0;
 }
-
-void sched_interrupt_enter(void) { this_hart()->in_interrupt = true; }
-void sched_interrupt_leave(void) { this_hart()->in_interrupt = false; }
 
 bool sched_should_yield(void)
 {

@@ -4,9 +4,11 @@
  * its slice up gets a new one and joins the other; when the first is empty the two change places. So a thread that
  * sleeps most of the time goes ahead of one that computes, and nobody starves.
  *
- * Where a woken thread goes: it stays with its waker if hardly anybody waits on that hart, because the waker tends to
- * sleep next and a signal to another hart costs far more than a short wait; else to an idle hart. A hart without work
- * takes from those that have too much: a long queue, or somebody who has waited for a whole slice.
+ * Where a woken thread goes: it stays on the hart where it is woken if hardly anybody waits there, because who runs
+ * there, be it the waker or somebody whom an interrupt came upon, tends to sleep next, and a signal to another hart
+ * costs far more than a short wait. Threads that are known to compute are the exception: who has run for most of a time
+ * slice without a break does, until it sleeps again. Beside such a one, or a long queue, a woken thread goes to an idle
+ * hart, and a hart without work takes from the queue.
  *
  * Lock order: another hart's timer_lock -> a thread's lock -> this hart's timer_lock; run_lock is a leaf.
  */
@@ -37,8 +39,6 @@ struct hart {
     struct list run_lists[2]; /* [run_lock] runnable threads */
     unsigned served;          /* [run_lock] which of the two is served now */
     uint32_t run_length;      /* [run_lock] of both; read without for a glance */
-    bool overdue;      /* [run_lock for clearing] somebody has waited for a whole slice; a hint */
-    bool in_interrupt; /* an interrupt handler is running */
 
     struct spinlock timer_lock;
     struct list timers;   /* [timer_lock] parked threads with a deadline, the soonest first */
@@ -59,10 +59,6 @@ void sched_init_hart(unsigned id);
 
 /* A hart's idle loop: runs threads, waits for interrupts when there are none. Never returns. */
 void sched_run(void) __attribute__((noreturn));
-
-/* Brackets around every interrupt handler. */
-void sched_interrupt_enter(void);
-void sched_interrupt_leave(void);
 
 /* Interrupt handlers. */
 void sched_tick(void); /* the timer */

@@ -360,6 +360,32 @@ static void test_processor_is_shared(void)
     EXPECT(sched_yield(), 0);
 }
 
+/* Bitmap of the harts that the children of this process run on. */
+static uint32_t harts_of_children(void)
+{
+    struct procinfo info;
+    uint32_t seen = 0;
+    for (unsigned index = 0; procinfo(index, &info) == 0; index++) {
+        if (info.pid && info.parent == getpid() && info.hart >= 0)
+            seen |= 1u << info.hart;
+    }
+    return seen;
+}
+
+/* As many processes as harts that do nothing but compute: sooner or later each has one for itself. */
+static void test_processors_are_used(void)
+{
+    struct sysinfo system;
+
+    EXPECT(sysinfo(&system), 0);
+    for (unsigned i = 0; i < system.harts; i++) {
+        if (fork_checked() == 0)
+            spin();
+    }
+    while (harts_of_children() != (1u << system.harts) - 1)
+        pause_ms(10);
+}
+
 static void test_process_list(void)
 {
     struct procinfo info = {0};
@@ -402,6 +428,7 @@ const struct test process_tests[] = {
     {"registers_survive", test_registers_survive, 10, false},
     {"clock", test_clock, 10, false},
     {"processor_is_shared", test_processor_is_shared, 20, false},
+    {"processors_are_used", test_processors_are_used, 20, false},
     {"process_list", test_process_list, 10, false},
     {0},
 };
