@@ -61,7 +61,7 @@ struct proc {
     /* By the hart that runs it */
     uint64_t run_started, run_ns, switches;
     int64_t slice_left; /* ns */
-    bool computes; /* has run for most of a slice since it last slept; others look at it as a hint */
+    bool computes;      /* for most of a slice since it last slept; others look at it as a hint */
 };
 
 /* The thread this hart runs. In the kernel's own threads and in system calls that is the caller, whatever hart it is
