@@ -25,7 +25,7 @@ HOSTCC ?= gcc
 QEMU ?= qemu-system-riscv64
 
 WARN := -Wall -Wextra -Werror
-ARCH := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
+ARCH := -march=rv64imac_zicsr_zifencei_zba_zbb -mabi=lp64 -mcmodel=medany
 # The compiler must not turn the loops in string.c into calls of the functions they implement.
 FREESTANDING := -ffreestanding -fno-pic -fno-stack-protector -fno-tree-loop-distribute-patterns
 CFLAGS := -std=gnu11 -O2 -g $(WARN) $(ARCH) $(FREESTANDING) -MMD -MP

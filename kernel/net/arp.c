@@ -2,6 +2,7 @@
  *
  *   arp_input      learns from every packet about a neighbour we know, answers requests for our address
  *   arp_output     sends a datagram to a neighbour, after asking for its address if need be
+ *   arp_find_neighbour  only looks, for whoever sends several datagrams at once
  *   arp_probe      asks whether an address that is to be ours is somebody else's
  *   arp_announce   makes our address known
  *
@@ -312,6 +313,19 @@ int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop)
     if (ask)
         request_send(dev, ip_address(dev), NULL, next_hop, NET_arp_requests_sent);
     return result;
+}
+
+/* Only who has an entry has a neighbour: groups, broadcasts and loopback never do. */
+void arp_find_neighbour(struct ip_destination *way)
+{
+    spinlock_acquire(&arp_lock);
+    struct arp_entry *entry = arp_table_find(way->dev, way->next_hop);
+    way->neighbour_known = entry && entry->known && !way->broadcast;
+    if (way->neighbour_known) {
+        entry->used = true;
+        ether_address_copy(way->neighbour, entry->mac);
+    }
+    spinlock_release(&arp_lock);
 }
 
 /* --- Receiving --- */

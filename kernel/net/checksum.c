@@ -53,7 +53,7 @@ static inline uint64_t sum_tail(const uint8_t *p, size_t n)
 
 /* [lab 5] */
 /* The sum of n bytes from an even address. */
-static uint64_t sum_even(const uint8_t *p, size_t n)
+static inline uint64_t sum_even(const uint8_t *p, size_t n)
 {
     uint64_t sum = 0;
     while (((uintptr_t)p & 7) && n >= 2) {
@@ -70,7 +70,7 @@ static uint64_t sum_even(const uint8_t *p, size_t n)
     }
     for (; n >= 8; p += 8, n -= 8)
         sum = add_with_carry(sum, *(const word64 *)p);
-    return add_with_carry(sum, sum_tail(p, n));
+    return n == 0 ? sum : add_with_carry(sum, sum_tail(p, n));
 }
 
 /* [lab 5] */
@@ -78,7 +78,7 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t n)
 {
     const uint8_t *p = data;
     if (((uintptr_t)p & 1) == 0 || n == 0)
-        return fold_to_32((uint64_t)sum + fold_to_32(sum_even(p, n)));
+        return fold_to_32(add_with_carry(sum, sum_even(p, n)));
     /* From an odd address every byte but the first is summed in the wrong half of its word;
      * exchanging the halves of the result puts them all right (RFC 1071, 2(B)). */
     uint32_t shifted = fold_to_32(sum_even(p + 1, n - 1));

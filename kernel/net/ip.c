@@ -69,14 +69,13 @@ static bool destination_is_ours(const struct netdev *dev, const struct mbuf *m, 
 }
 
 /* [lab 5] */
-/* The sum over a header without options, as nearly all are: halfwords, since that is how headers are aligned. */
+/* The sum over a header without options, as nearly all are: five words, whose carries gather above them. */
 static uint32_t plain_header_sum(const struct ip_header *header)
 {
-    const wire_half *half = (const wire_half *)header;
-    uint32_t sum = 0;
-    for (unsigned i = 0; i < sizeof(*header) / sizeof(*half); i++)
-        sum += half[i];
-    return sum;
+    const wire_word *word = (const wire_word *)header;
+    uint64_t sum = (uint64_t)word[0] + word[1] + word[2] + word[3] + word[4];
+    sum = (sum & UINT32_MAX) + (sum >> 32);
+    return (uint32_t)((sum & UINT32_MAX) + (sum >> 32));
 }
 
 /* [lab 5] */
@@ -182,10 +181,12 @@ static int multicast_output(struct netdev *dev, struct mbuf *m, be32_t group)
 }
 
 /* [lab 5] */
-/* Who gets the frame: loopback has no link addresses, all and groups need no asking, a neighbour
+/* Who gets the frame: the way may know, loopback has no link addresses, all and groups need no asking, a neighbour
  * is resolved. */
 static int link_output(struct mbuf *m, const struct ip_destination *way)
 {
+    if (way->neighbour_known)
+        return ether_output(way->dev, m, way->neighbour, ETHER_TYPE_IP);
     if (way->dev->flags & IFF_LOOPBACK)
         return netdev_transmit(way->dev, m);
     if (way->broadcast)

@@ -47,6 +47,13 @@ int mbuf_init(unsigned count)
     return 0;
 }
 
+/* n mbufs change their owner at once. */
+static void owned_move(enum mbuf_owner from, enum mbuf_owner to, unsigned n)
+{
+    __atomic_fetch_sub(&pool.owned[from], n, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&pool.owned[to], n, __ATOMIC_RELAXED);
+}
+
 /* Two relaxed additions: the counts need only be right when nothing moves, and this runs several
  * times for each packet. */
 void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
@@ -69,13 +76,6 @@ void mbuf_reset(struct mbuf *m)
     m->dev = NULL;
     m->source = m->destination = 0;
     m->source_port = 0;
-}
-
-/* n mbufs change their owner at once. */
-static void owned_move(enum mbuf_owner from, enum mbuf_owner to, unsigned n)
-{
-    __atomic_fetch_sub(&pool.owned[from], n, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&pool.owned[to], n, __ATOMIC_RELAXED);
 }
 
 /* The lock covers the list alone; the buffer is made ready after that, by its new owner. */
@@ -126,15 +126,31 @@ void mbuf_free(struct mbuf *m)
     spinlock_release(&pool.lock);
 }
 
+/* They usually come from one owner, so the counts are changed once for all in a row that do. */
+void mbuf_set_owner_all(struct list *list, enum mbuf_owner owner)
+{
+    unsigned n = 0;
+    uint8_t from = MBUF_POOL;
+    LIST_FOR_EACH (node, list) {
+        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+        if (m->owner != from || n == 0) {
+            assert(m->owner !=
+                   MBUF_POOL); /* it would be freed twice, or taken from the pool's list */
+            owned_move(from, owner, n);
+            from = m->owner;
+            n = 0;
+        }
+        m->owner = (uint8_t)owner;
+        n++;
+    }
+    owned_move(from, owner, n);
+}
+
 void mbuf_free_all(struct list *queue)
 {
     if (list_empty(queue))
         return;
-    LIST_FOR_EACH (node, queue) {
-        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
-        assert(m->owner != MBUF_POOL);
-        mbuf_set_owner(m, MBUF_POOL);
-    }
+    mbuf_set_owner_all(queue, MBUF_POOL);
     spinlock_acquire(&pool.lock);
     list_splice_front(&pool.free, queue);
     spinlock_release(&pool.lock);

@@ -75,6 +75,8 @@ void mbuf_free(struct mbuf *m); /* any owner's; NULL is allowed */
 void mbuf_free_all(
     struct list *queue); /* the same for a whole list, which is empty then; one lock */
 void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner);
+void mbuf_set_owner_all(struct list *list,
+                        enum mbuf_owner owner); /* neither theirs nor the new one is the pool */
 
 /* Makes a mbuf as new (data, length, flags, owner kept), to be posted or filled again. */
 void mbuf_reset(struct mbuf *m);

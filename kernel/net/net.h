@@ -53,12 +53,24 @@ void ether_input(struct netdev *dev, struct mbuf *m);
 /* m begins with the payload; destination at an even address; type in host order. 0 or the error of netdev_transmit. */
 int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination, uint16_t type);
 
+/* The way of a datagram that is sent: found by ip_route(), used by ip_output(). */
+struct ip_destination {
+    struct netdev *dev;
+    be32_t source;   /* our address on dev */
+    be32_t next_hop; /* the destination itself or a gateway */
+    bool broadcast;
+    bool neighbour_known; /* `neighbour` is the next hop's address: ARP need not be asked */
+    uint8_t neighbour[ETHERNET_ADDRESS_LENGTH] ETHER_ALIGNED;
+};
+
 /* --- arp.c (RFC 826, 1122 2.3.2, 5227) --- */
 void arp_init(void);
 void arp_input(struct netdev *dev, struct mbuf *m);
 /* Sends an IP datagram to an on-link next hop: at once if its address is known, else after resolving it (one
  * datagram waits per entry, the newest). 0: sent or waiting. -EHOSTUNREACH: resolution has failed lately. */
 int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop);
+/* Fills in the neighbour of a way, if its address is known now, for several datagrams to be sent at once. */
+void arp_find_neighbour(struct ip_destination *way);
 /* Asks whether another host uses an address that dev is to get (RFC 5227, 2.1.1): 0, or -EADDRINUSE. Sleeps for the
  * time that takes, some 60 ms; thread context. The device is running. */
 int arp_probe(struct netdev *dev, be32_t address);
@@ -78,12 +90,6 @@ uint32_t arp_list(struct arpreq *entries,
 extern uint64_t arp_timeout;
 
 /* --- ip.c (RFC 791, 1122 3.2.1, 3.3) --- */
-struct ip_destination {
-    struct netdev *dev;
-    be32_t source;   /* our address on dev */
-    be32_t next_hop; /* the destination itself or a gateway */
-    bool broadcast;
-};
 struct ip_send {
     be32_t source; /* one of our unicast addresses, or 0: the outgoing interface's */
     be32_t destination;

@@ -230,6 +230,7 @@ int ip_route(be32_t source, be32_t destination, struct ip_destination *way)
     if (source && !ip_is_own(source))
         return -EADDRNOTAVAIL;
     way->source = 0;
+    way->neighbour_known = false;
     if (ip_is_own(destination))
         result = way_to_self(destination, way);
     else if (destination == ALL_ONES)

@@ -42,25 +42,34 @@ struct socket_path {
     uint64_t timeout; /* ns, 0: none */
 };
 
-/* Several datagrams in one system call (recvmmsg, sendmmsg). Who makes the call zeroes it, sets the deadline, passes
- * it with each datagram, sets `later` after the first, and after the last, whatever its result, calls
- * socket_batch_end(). The rest is the socket layer's. */
+/* Several datagrams in one system call (recvmmsg, sendmmsg). Who makes the call begins the batch, passes it with each
+ * datagram, then counts `left` down and sets `later`, and in the end, whatever the last result was, ends it. The rest is
+ * the socket layer's. */
 struct socket_batch {
+    unsigned left; /* datagrams that the call still means to move, the next one included; never 0 */
+    bool later;    /* a pending error ends the batch and stays, for the next call to report */
     uint64_t deadline; /* of receiving: clock_ns() time or NEVER; -EAGAIN after it */
-    bool later;        /* a pending error ends the batch and stays, for the next call to report */
-    bool path_known;   /* `path` is that of the last datagram sent */
+
+    bool path_known; /* `path` is that of the last datagram sent */
     struct socket_path path;
     struct netdev *unflushed; /* may have frames that it does not know of yet; NULL: none */
+    struct list fresh;        /* mbufs for datagrams to come */
+
+    struct list taken; /* off the socket's queue, not read yet */
+    struct list read;  /* to be freed */
 };
 
+/* `count` datagrams at most, not 0. */
+void socket_batch_begin(struct socket_batch *batch, unsigned count);
+/* The devices learn of what was sent; what was taken for the batch and not read is in the queue again. */
+void socket_batch_end(struct socket *socket, struct socket_batch *batch);
+/* The next datagram would have to be waited for: a glance without a lock. */
+bool socket_batch_must_wait(const struct socket *socket, const struct socket_batch *batch);
 /* As socket_sendto and socket_recvfrom, as part of a batch; NULL: not. */
 ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                     socklen_t length, struct socket_batch *batch);
 ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                        struct sockaddr_in *from, struct socket_batch *batch);
-void socket_batch_end(struct socket_batch *batch);
-/* No datagram waits at this moment; a glance without a lock. */
-bool socket_queue_is_empty(const struct socket *socket);
 
 int socket_getsockname(struct socket *socket, struct sockaddr_in *address);
 int socket_getpeername(struct socket *socket, struct sockaddr_in *address);

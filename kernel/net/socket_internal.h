@@ -1,8 +1,10 @@
 /* What the parts of the socket layer share; nobody else includes this.
  *
- *   socket.c          creation and end of a socket, its file operations, names: bind, connect,
- * shutdown socket_table.c    which socket a datagram or an ICMP error belongs to; ports socket_io.c
- * sendto, recvfrom, the receive queue, poll socket_options.c  setsockopt, getsockopt
+ *   socket.c          creation and end of a socket, its file operations, bind, connect, shutdown
+ *   socket_table.c    which socket a datagram or an ICMP error belongs to; ports
+ *   socket_send.c     sendto
+ *   socket_receive.c  recvfrom, the receive queue, poll
+ *   socket_options.c  setsockopt, getsockopt
  *
  * Locks. The port table has one lock, each socket another; order: table, then socket. The names of
  * a socket (local, peer) are written with both held, so either is enough to read them: the lookup
@@ -82,17 +84,23 @@ void socket_table_connect(struct socket *socket, be32_t local, const struct sock
 /* When it returns, no delivery knows the socket any more. */
 void socket_table_remove(struct socket *socket);
 
-/* --- socket_io.c --- */
+/* --- socket_receive.c --- */
 /* Lock held. Takes m: queues it and wakes readers, or drops and counts it. */
 void socket_queue_add(struct socket *socket, struct mbuf *m);
 void socket_queue_flush(struct socket *socket); /* no lock held */
 /* Lock held. The pending error (positive, 0: none), which is thereby reported. */
 int socket_take_error(struct socket *socket);
+/* The same for one datagram of a batch, NULL: of none. */
+int socket_batch_error(struct socket *socket, const struct socket_batch *batch);
 /* A mbuf of its own with the same payload and addresses, owner MBUF_STACK; NULL: the pool is
  * empty. */
 struct mbuf *socket_datagram_copy(const struct mbuf *m);
 int socket_poll(struct socket *socket, struct waiter *waiter);
 /* Payload length of the datagram that would be read next; 0: none. */
 unsigned socket_next_length(struct socket *socket);
+
+/* --- socket_send.c --- */
+/* The devices learn of what the batch has sent; it holds no mbufs for sending any more. No lock held. */
+void socket_batch_flush(struct socket_batch *batch);
 
 #endif

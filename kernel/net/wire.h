@@ -3,7 +3,8 @@
  *
  * The structures are packed, so that they have no holes, and aligned to 2: every header starts at
  * an even address, because frames do and all header lengths are even. The compiler may then load
- * halfwords; without that it would gather each field byte by byte.
+ * halfwords; without that it would gather each field byte by byte. An IP header starts at a multiple
+ * of 4: an Ethernet header, which is 14 bytes long, is put 2 bytes before one (mbuf.h).
  */
 #ifndef NET_WIRE_H
 #define NET_WIRE_H
@@ -11,10 +12,12 @@
 #include "lib/byteorder.h"
 #include "lib/types.h"
 
-#define WIRE_STRUCT __attribute__((packed, aligned(2)))
+#define WIRE_STRUCT    __attribute__((packed, aligned(2)))
+#define WIRE_STRUCT_IP __attribute__((packed, aligned(4)))
 
-/* A halfword of a packet, whatever structure it is part of. */
+/* A halfword or a word of a packet, whatever structure it is part of. */
 typedef uint16_t __attribute__((may_alias)) wire_half;
+typedef uint32_t __attribute__((may_alias)) wire_word;
 
 /* --- Ethernet (RFC 894), and what follows a length field (RFC 1042) --- */
 
@@ -88,7 +91,7 @@ struct ip_header {
     be16_t checksum; /* of the header */
     be32_t source;
     be32_t destination;
-} WIRE_STRUCT;
+} WIRE_STRUCT_IP;
 _Static_assert(sizeof(struct ip_header) == 20, "IPv4 header without options");
 
 #define IP_VERSION_LENGTH_PLAIN 0x45 /* version 4, no options */

@@ -72,31 +72,53 @@ static int message_close(const struct message *message)
     return copy_to_user(message->user, &message->copy, message->size);
 }
 
-/* The header's buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX,
- * sendmsg: no piece or more than IOV_MAX are -EMSGSIZE, more bytes in all than the result can
- * express -EINVAL. */
-static int message_buffer(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
+/* The buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX, sendmsg: no piece or more than
+ * IOV_MAX are -EMSGSIZE, more bytes in all than the result can express -EINVAL. */
+static int __attribute__((noinline))
+buffer_in_pieces(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
 {
     size_t count = header->msg_iovlen, total = 0;
     if (count == 0 || count > IOV_MAX)
         return -EMSGSIZE;
-    uintptr_t user = (uintptr_t)header->msg_iov;
-    const struct iovec *first = NULL;
-    if (count == 1)
-        first = object_in_place(user, sizeof(*first), _Alignof(struct iovec), VM_READ);
-    if (!first && copy_from_user(pieces, user, count * sizeof(*pieces)) < 0)
+    if (copy_from_user(pieces, (uintptr_t)header->msg_iov, count * sizeof(*pieces)) < 0)
         return -EFAULT;
-    if (!first)
-        first = pieces;
     for (size_t i = 0; i < count; i++) {
-        if (first[i].iov_len > INT64_MAX - total)
+        if (pieces[i].iov_len > INT64_MAX - total)
             return -EINVAL;
-        total += first[i].iov_len;
+        total += pieces[i].iov_len;
     }
-    *uio = (struct uio){.base = (uintptr_t)first->iov_base,
+    *uio = (struct uio){.base = (uintptr_t)pieces->iov_base,
                         .remaining = total,
                         .user = true,
                         .pieces = count > 1 ? pieces : NULL};
+    return 0;
+}
+
+/* Nearly every message has one buffer, described by an iovec that can be read where it lies. */
+static inline int message_buffer(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
+{
+    const struct iovec *only = NULL;
+    if (header->msg_iovlen == 1)
+        only = object_in_place((uintptr_t)header->msg_iov, sizeof(*only), _Alignof(struct iovec),
+                               VM_READ);
+    if (!only || only->iov_len > INT64_MAX)
+        return buffer_in_pieces(header, uio, pieces);
+    uio->base = (uintptr_t)only->iov_base;
+    uio->remaining = only->iov_len;
+    uio->user = true;
+    uio->pieces = NULL;
+    return 0;
+}
+
+/* Where a datagram came from, for the caller: as much of it as there is room for. 0 or -EFAULT. */
+static int message_name(uintptr_t user, socklen_t room, const struct sockaddr_in *from)
+{
+    struct sockaddr_in *name = NULL;
+    if (room >= sizeof(*name))
+        name = object_in_place(user, sizeof(*name), _Alignof(struct sockaddr_in), VM_WRITE);
+    if (!name)
+        return copy_to_user(user, from, MIN(room, sizeof(*from)));
+    *name = *from;
     return 0;
 }
 
@@ -110,7 +132,8 @@ struct call {
     struct socket_batch *batch;
 };
 
-/* The call's first arguments; `flags` is the number of that one. 0, -EBADF, -ENOTSOCK. */
+/* The call's first arguments; `flags` is the number of that one, and before it, for a batch, comes the number of
+ * messages. 0, -EBADF, -ENOTSOCK. */
 static int call_begin(struct call *call, struct socket_batch *batch, unsigned flags)
 {
     struct file *file;
@@ -120,6 +143,8 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     call->flags = syscall_argument_int(flags);
     call->nonblocking = (file->flags & O_NONBLOCK) != 0;
     call->batch = batch;
+    if (batch)
+        socket_batch_begin(batch, MIN((unsigned)syscall_argument(2), MMSG_MAX));
     return 0;
 }
 
@@ -164,12 +189,11 @@ static ssize_t message_receive(const struct call *call, struct msghdr *header)
                                     &from, call->batch);
     if (length < 0)
         return length;
-    if (name) {
-        socklen_t name_length = from.sin_family == AF_INET ? sizeof(from) : 0;
-        if (copy_to_user(name, &from, MIN(header->msg_namelen, name_length)) < 0)
-            return -EFAULT;
-        header->msg_namelen = name_length;
-    }
+    bool known = from.sin_family == AF_INET; /* not at the end after a shutdown */
+    if (name && known && message_name(name, header->msg_namelen, &from) < 0)
+        return -EFAULT;
+    if (name)
+        header->msg_namelen = known ? sizeof(from) : 0;
     header->msg_controllen = 0;
     header->msg_flags = length > room ? MSG_TRUNC : 0;
     return call->flags & MSG_TRUNC ? length : MIN(length, room);
@@ -219,15 +243,17 @@ static int batch_step(const struct call *call, struct message *message, bool sen
 static int64_t batch_run(struct call *call, bool send, bool wait_for_one)
 {
     struct message message;
-    unsigned count = MIN((unsigned)syscall_argument(2), MMSG_MAX), done = 0;
-    if (count == 0)
+    struct socket_batch *batch = call->batch;
+    unsigned done = 0;
+    if (batch->left == 0)
         return 0;
     int result =
         message_open(&message, syscall_argument(1), sizeof(struct mmsghdr), VM_READ | VM_WRITE);
-    while (result == 0 && (result = batch_step(call, &message, send)) == 0 && ++done < count) {
-        if (wait_for_one && socket_queue_is_empty(call->socket))
-            break; /* spares the walk to a header that would stay empty */
-        call->batch->later = true;
+    while (result == 0 && (result = batch_step(call, &message, send)) == 0) {
+        done++;
+        if (--batch->left == 0 || (wait_for_one && socket_batch_must_wait(call->socket, batch)))
+            break; /* the latter spares the walk to a header that would stay empty */
+        batch->later = true;
         call->nonblocking |= wait_for_one;
         result = message_next(&message);
     }
@@ -237,11 +263,12 @@ static int64_t batch_run(struct call *call, bool send, bool wait_for_one)
 int64_t sys_sendmmsg(void)
 {
     struct call call;
-    struct socket_batch batch = {0};
+    struct socket_batch batch;
     int64_t result = call_begin(&call, &batch, 3);
-    if (result == 0)
-        result = batch_run(&call, true, false);
-    socket_batch_end(&batch);
+    if (result < 0)
+        return result;
+    result = batch_run(&call, true, false);
+    socket_batch_end(call.socket, &batch);
     return result;
 }
 
@@ -266,13 +293,15 @@ static int argument_deadline(uintptr_t user, uint64_t *deadline)
 int64_t sys_recvmmsg(void)
 {
     struct call call;
-    struct socket_batch batch = {0};
-    int result = call_begin(&call, &batch, 3);
+    struct socket_batch batch;
+    int64_t result = call_begin(&call, &batch, 3);
     if (result == 0)
         result = argument_deadline(syscall_argument(4), &batch.deadline);
     if (result < 0)
         return result;
     bool wait_for_one = (call.flags & MSG_WAITFORONE) != 0;
     call.flags &= ~MSG_WAITFORONE;
-    return batch_run(&call, false, wait_for_one);
+    result = batch_run(&call, false, wait_for_one);
+    socket_batch_end(call.socket, &batch);
+    return result;
 }

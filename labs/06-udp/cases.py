@@ -7,7 +7,7 @@ from casebook import case
 from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, digest, pattern, udp_to, wire)
 
 TITLE = "Lab 6: UDP and sockets"
-FILES = ["kernel/net/udp.c", "kernel/net/socket_table.c", "kernel/net/socket_io.c"]
+FILES = ["kernel/net/udp.c", "kernel/net/socket_table.c", "kernel/net/socket_receive.c", "kernel/net/socket_send.c"]
 EAGAIN, EFAULT, EMSGSIZE, EADDRINUSE, ECONNREFUSED = -11, -14, -90, -98, -111
 
 

@@ -131,7 +131,7 @@ def compile_only(mutant, book, base):
     except (ValueError, KeyError) as error:
         return str(error)
     for file in texts_of(mutant):
-        flags = ["-std=gnu11", "-O1", "-c", "-o", "/dev/null", "-Wall", "-Wextra", "-Werror", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64",
+        flags = ["-std=gnu11", "-O1", "-c", "-o", "/dev/null", "-Wall", "-Wextra", "-Werror", "-march=rv64imac_zicsr_zifencei_zba_zbb", "-mabi=lp64",
                  "-mcmodel=medany", "-ffreestanding", f"-I{base}/kernel"]
         result = subprocess.run([compiler(), *flags, place / file],
                                 capture_output=True, text=True)

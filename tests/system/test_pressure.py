@@ -27,6 +27,7 @@ def stopped(boot):
     wired.introduce()
     (wired.card,) = card_names(wired)
     wired.before = wired.counters()
+    wired.since = wired.link.position()
     wired.link.pause()
     wired.run("nc -u -w 5 10.0.2.100 9 < /tmp/big &")
 
@@ -46,7 +47,6 @@ def test_peer_that_does_not_read_slows_the_sender_down(stopped):
     halted = stopped.counters()["udp", "sent"]
     assert running(stopped, "nc")
     assert stopped.counters()["udp", "sent"] == halted < stopped.before["udp", "sent"] + stopped.datagrams
-    since = stopped.link.position()
     stopped.link.pause(False)
 
     def all_arrived():
@@ -61,7 +61,7 @@ def test_peer_that_does_not_read_slows_the_sender_down(stopped):
     # An announcement of the address cannot wait, and may have found the queue full.
     dropped = after[stopped.card, "tx_ring_full"] - stopped.before[stopped.card, "tx_ring_full"]
     assert dropped <= after["arp", "announcements_sent"] - stopped.before["arp", "announcements_sent"]
-    copy = b"".join(d.payload for f in stopped.link.from_guest(since) if (d := wire.parse_udp(f)))
+    copy = b"".join(d.payload for f in stopped.link.from_guest(stopped.since) if (d := wire.parse_udp(f)))
     half = len(copy) // 2  # the file is the same program again and again, so its order shows
     assert len(copy) == stopped.size and copy[:half] == copy[half:]
 

@@ -229,8 +229,8 @@ void datagram_arrive_cut(const struct datagram *datagram, size_t cut)
     size_t n = datagram_build(datagram, packet) - cut;
     struct mbuf *m = mbuf_alloc(MBUF_STACK);
     assert_non_null(m);
-    /* At an even address, like every header, and as near to the end of the page as that permits. */
-    m->data = (uint8_t *)m + 4096 - n - n % 2;
+    /* At a multiple of 4, like every IP header, and as near to the end of the page as that permits. */
+    m->data = (uint8_t *)m + 4096 - ALIGN_UP(n, 4);
     m->length = (uint32_t)n;
     memcpy(m->data, packet, n);
     m->dev = &eth.dev;

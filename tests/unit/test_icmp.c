@@ -85,7 +85,7 @@ static void test_echo_without_headroom(void **state)
     frame_ip(&frame, IPPROTO_ICMP, PEER, OWN, 8 + 40);
     frame_icmp(&frame, ICMP_ECHO_REQUEST, 0, 5, frame.bytes, 40);
     struct mbuf *m = mbuf_alloc(MBUF_STACK);
-    m->data = m->buffer;
+    m->data = m->buffer + FRAME_OFFSET;
     m->flags = MBUF_CSUM_VERIFIED; /* says nothing about the reply */
     memcpy(mbuf_append(m, (uint32_t)frame.length), frame.bytes, frame.length);
     netdev_input(&eth0.dev, m);

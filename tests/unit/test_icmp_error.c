@@ -78,8 +78,8 @@ static void send_error_about(uint8_t flags, be32_t source, uint16_t fragment, in
         frame.bytes[34] = (uint8_t)icmp_type;
     }
     ip->fragment = htons(fragment);
-    struct mbuf *m = fakenet_mbuf(&eth0, frame.bytes + 14, 28);
-    m->ip_header = m->data;
+    struct mbuf *m = fakenet_mbuf(&eth0, frame.bytes, 14 + 28);
+    m->ip_header = mbuf_pull(m, 14);
     m->ip_header_length = 20;
     m->source = source;
     m->destination = OWN;
@@ -167,15 +167,16 @@ static int pending_error(struct file *file)
 static size_t quote(uint8_t *to, struct file *file, uint8_t protocol)
 {
     struct sockaddr_in own;
-    struct frame quoted = {.length = 0};
+    struct frame quoted = {.length = 2}; /* the header lies at a multiple of 4 */
+    uint8_t *header = quoted.bytes + 2;
     socket_getsockname(socket_from_file(file), &own);
     frame_ip(&quoted, protocol, OWN, PEER, 8);
     frame_data(&quoted, 0, 8);
     be16_t udp[4] = {own.sin_port, PORT, BE16(8), 0};
     be16_t echo[4] = {BE16(0x0800), 0, own.sin_port, BE16(1)};
-    memcpy(quoted.bytes + 20, protocol == IPPROTO_UDP ? udp : echo, 8);
-    memcpy(to, quoted.bytes, quoted.length);
-    return quoted.length;
+    memcpy(header + 20, protocol == IPPROTO_UDP ? udp : echo, 8);
+    memcpy(to, header, 28);
+    return 28;
 }
 
 /* C10, C11, C12: every code finds the socket and becomes the right error; hints change nothing else. */

@@ -1,4 +1,4 @@
-/* net/socket_io.c: several datagrams in one system call. Above all, that no doorbell is lost:
+/* net/socket_send.c, socket_receive.c: several datagrams in one system call. Above all, that no doorbell is lost:
  * whatever happens in a batch, at its end, and whenever it sleeps, no device holds frames that it
  * has not been told of. */
 #include "socket_fixture.h"
@@ -8,7 +8,9 @@
 static struct socket_batch batch;
 static struct fakenet eth1;
 
-static void begin(void) { batch = (struct socket_batch){.deadline = NEVER}; }
+#define BATCH_COUNT 8
+
+static void begin(void) { socket_batch_begin(&batch, BATCH_COUNT); }
 
 /* The next message of the batch, one byte; address 0: to the peer. */
 static ssize_t add(struct socket *socket, be32_t address, int flags)
@@ -18,6 +20,7 @@ static ssize_t add(struct socket *socket, be32_t address, int flags)
     ssize_t result = socket_send(socket, &uio, flags, address ? (struct sockaddr *)&to : NULL,
                                  sizeof(to), &batch);
     batch.later |= result >= 0;
+    batch.left -= result >= 0;
     return result;
 }
 
@@ -37,10 +40,10 @@ static void test_one_doorbell_for_a_batch(void **state)
     assert_int_equal(eth.unannounced, 5);
     assert_false(eth.frames[0].flags & MBUF_MORE); /* as a frame it is like any other */
     assert_int_equal(eth.flushes, 0);
-    socket_batch_end(&batch);
+    socket_batch_end(socket, &batch);
     assert_int_equal(eth.flushes, 1);
     assert_all_announced();
-    socket_batch_end(&batch); /* nothing is left to do */
+    socket_batch_end(socket, &batch); /* nothing is left to do */
     assert_int_equal(eth.flushes, 1);
     assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), 1); /* and no mark stays */
     assert_false(eth.frames[5].more);
@@ -52,7 +55,7 @@ static void test_nothing_sent_needs_no_doorbell(void **state)
     struct socket *socket = udp_socket();
     begin();
     assert_int_equal(add(socket, 0, 0), -EDESTADDRREQ);
-    socket_batch_end(&batch);
+    socket_batch_end(socket, &batch);
     assert_int_equal(eth.flushes, 0);
 }
 
@@ -75,7 +78,7 @@ static void test_early_end(void **state)
                                      kind == 4 ? 3 : sizeof(to), &batch);
         static const ssize_t wanted[] = {-EFAULT, -EMSGSIZE, -ENOBUFS, -EOPNOTSUPP, -EINVAL};
         assert_int_equal(result, wanted[kind]);
-        socket_batch_end(&batch);
+        socket_batch_end(socket, &batch);
         assert_all_announced();
         assert_int_equal(eth.flushes, kind + 1);
         eth.refuse = 0;
@@ -108,7 +111,7 @@ static void test_two_devices(void **state)
     }
     assert_int_equal(add(socket, BE32(INADDR_LOOPBACK), 0), 1); /* which has no doorbell */
     assert_all_announced();
-    socket_batch_end(&batch);
+    socket_batch_end(socket, &batch);
     assert_int_equal(eth.frame_count, 4);
     assert_int_equal(eth1.frame_count, 2);
     netdev_down(&eth1.dev);
@@ -139,7 +142,7 @@ static void test_announced_before_it_waits(void **state)
     assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
     assert_int_equal(host_sleeps(), 1);
     assert_int_equal(eth.unannounced, 1);
-    socket_batch_end(&batch);
+    socket_batch_end(socket, &batch);
     assert_all_announced();
 }
 
@@ -153,7 +156,7 @@ static void test_parked_frame_is_announced(void **state)
     struct socket *socket = udp_socket();
     begin();
     assert_int_equal(add(socket, unknown, 0), 1);
-    socket_batch_end(&batch);
+    socket_batch_end(socket, &batch);
     assert_int_equal(eth.frame_count, 1); /* the request */
     fakenet_clear(&eth);
     struct frame reply = {.length = 0};
@@ -180,12 +183,12 @@ static void test_path_is_kept(void **state)
     netdev_set_link(&eth.dev, false);
     assert_int_equal(add(socket, PEER_ADDRESS, 0), -ENETDOWN);
     assert_int_equal(add(socket, 0, 0), -ENETDOWN);
-    socket_batch_end(&batch);
+    socket_batch_end(socket, &batch);
     netdev_set_link(&eth.dev, true);
     begin();
     assert_int_equal(add(socket, SUBNET_ALL, 0), -EACCES); /* a refused path is not kept either */
     assert_int_equal(add(socket, SUBNET_ALL, 0), -EACCES);
-    socket_batch_end(&batch);
+    socket_batch_end(socket, &batch);
 }
 
 /* --- receiving --- */
@@ -196,7 +199,83 @@ static ssize_t take(struct socket *socket)
     struct uio uio = host_uio(&byte, 1);
     ssize_t result = socket_receive(socket, &uio, 0, false, NULL, &batch);
     batch.later |= result >= 0;
-    return result;
+    batch.left -= result >= 0;
+    return result < 0 ? result : byte;
+}
+
+static void arrive(const char *text)
+{
+    for (; *text; text++) {
+        struct datagram datagram = datagram_with(text, 1);
+        datagram_arrive(&datagram);
+    }
+}
+
+/* What a batch can use is taken off the queue at once, in order, and freed in its end. */
+static void test_taken_together(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    assert_int_equal(bind_to(socket, 0, 7), 0);
+    arrive("abcd");
+    socket_batch_begin(&batch, 3);
+    assert_int_equal(take(socket), 'a');
+    assert_int_equal(mbuf_count(MBUF_SOCKET), 1);
+    assert_false(socket_batch_must_wait(socket, &batch));
+    assert_int_equal(take(socket), 'b');
+    assert_int_equal(take(socket), 'c');
+    assert_int_equal(mbuf_count(MBUF_STACK), 3);
+    socket_batch_end(socket, &batch);
+    assert_int_equal(mbuf_count(MBUF_STACK), 0);
+    assert_int_equal(mbuf_count(MBUF_SOCKET), 1);
+    begin();
+    assert_int_equal(take(socket), 'd');
+    assert_true(socket_batch_must_wait(socket, &batch));
+    socket_batch_end(socket, &batch);
+}
+
+/* A batch that ends early gives back what it has not read, in its old place; who waits is told. */
+static void test_unread_goes_back(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    assert_int_equal(bind_to(socket, 0, 7), 0);
+    arrive("abc");
+    begin();
+    assert_int_equal(take(socket), 'a');
+    arrive("d");
+    host_uio_fault(0);
+    assert_int_equal(take(socket), -EFAULT); /* b is lost to that */
+    socket_batch_end(socket, &batch);
+    assert_int_equal(mbuf_count(MBUF_SOCKET), 2);
+    begin();
+    assert_int_equal(take(socket), 'c');
+    assert_int_equal(take(socket), 'd');
+    socket_batch_end(socket, &batch);
+}
+
+static int sleeps_without_mbufs(struct waitq *queue, uint64_t deadline)
+{
+    (void)deadline;
+    (void)queue;
+    assert_int_equal(mbuf_count(MBUF_STACK), 0);
+    arrive("b");
+    return 0;
+}
+
+/* A batch that waits for more holds no buffers meanwhile. */
+static void test_waiting_holds_nothing(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    assert_int_equal(bind_to(socket, 0, 7), 0);
+    arrive("a");
+    begin();
+    assert_int_equal(take(socket), 'a');
+    host_sleep_hook = sleeps_without_mbufs;
+    assert_int_equal(take(socket), 'b');
+    assert_int_equal(host_sleeps(), 1);
+    socket_batch_end(socket, &batch);
 }
 
 /* The time is the batch's, or the socket's if that is over earlier. */
@@ -209,17 +288,17 @@ static void test_deadline(void **state)
     uint64_t start = clock_ns();
     begin();
     batch.deadline = start + 2 * NS_PER_SEC;
-    struct datagram datagram = datagram_with("a", 1);
-    datagram_arrive(&datagram);
-    assert_int_equal(take(socket), 1);
+    arrive("a");
+    assert_int_equal(take(socket), 'a');
     assert_int_equal(take(socket), -EAGAIN);
     assert_int_equal(clock_ns() - start, 2 * NS_PER_SEC);
-    datagram_arrive(&datagram);
-    assert_int_equal(take(socket), 1); /* what is there needs no time */
+    arrive("a");
+    assert_int_equal(take(socket), 'a'); /* what is there needs no time */
     assert_int_equal(socket_setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)), 0);
     batch.deadline = NEVER;
     assert_int_equal(take(socket), -EAGAIN);
     assert_int_equal(clock_ns() - start, 5 * NS_PER_SEC);
+    socket_batch_end(socket, &batch);
 }
 
 /* A pending error ends a batch that has moved something, and waits for the next call, which reports
@@ -252,6 +331,9 @@ int main(void)
         FIXTURE_TEST(test_announced_before_it_waits),
         FIXTURE_TEST(test_parked_frame_is_announced),
         FIXTURE_TEST(test_path_is_kept),
+        FIXTURE_TEST(test_taken_together),
+        FIXTURE_TEST(test_unread_goes_back),
+        FIXTURE_TEST(test_waiting_holds_nothing),
         FIXTURE_TEST(test_deadline),
         FIXTURE_TEST(test_error_stays),
     };

@@ -1,4 +1,4 @@
-/* Sockets: sending, receiving, the bounded queue, sleeping, shutdown (net/socket_io.c). */
+/* Sockets: sending, receiving, the bounded queue, sleeping, shutdown (net/socket_send.c, socket_receive.c). */
 #include "socket_fixture.h"
 
 #include "net/netdev.h"

@@ -29,9 +29,12 @@
 #define PLIC_THRESHOLD        (PLIC + 0x200000)
 #define PLIC_CLAIM            (PLIC + 0x200004)
 
+/* Its frames do not begin where the kernel's do. */
+typedef struct ip_header ip_header_anywhere __attribute__((aligned(2)));
+
 struct headers {
     struct ether_header ether;
-    struct ip_header ip;
+    ip_header_anywhere ip;
     struct udp_header udp;
     uint8_t payload[];
 } WIRE_STRUCT;

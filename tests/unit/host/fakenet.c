@@ -27,11 +27,20 @@ static void fakenet_stop(struct netdev *dev)
         mbuf_free(m);
 }
 
+/* A copy on the heap, so that reading beyond its end is found, that begins like a frame in an mbuf: 2 bytes before a
+ * multiple of 4. */
+static uint8_t *frame_copy(const void *bytes, size_t n)
+{
+    uint8_t *copy = host_memory(FRAME_OFFSET + n);
+    memcpy(copy + FRAME_OFFSET, bytes, n);
+    return copy + FRAME_OFFSET;
+}
+
 static void record(struct fakenet *fake, const struct mbuf *m, bool more)
 {
     assert_true(fake->frame_count < FAKENET_FRAMES_MAX);
     fake->frames[fake->frame_count++] = (struct fakenet_frame){
-        .bytes = host_copy(m->data, m->length),
+        .bytes = frame_copy(m->data, m->length),
         .length = m->length,
         .flags = m->flags,
         .csum_start = m->csum_start,
@@ -142,14 +151,11 @@ struct mbuf *fakenet_mbuf(struct fakenet *fake, const void *bytes, size_t n)
 {
     struct mbuf *m = mbuf_alloc(MBUF_STACK);
     assert_non_null(m);
-    /* Headers start at even addresses (net/wire.h), so an odd frame leaves one byte of the page:
-     * forbidden. */
-    uint8_t *last = (uint8_t *)m + PAGE_SIZE - 1;
-    m->data = (uint8_t *)m + PAGE_SIZE - ALIGN_UP(n, 2);
-    if (n % 2)
-        __asan_poison_memory_region(last, 1);
-    else
-        __asan_unpoison_memory_region(last, 1);
+    /* At the end of the page, where a frame may begin (net/wire.h); the bytes left behind it are forbidden. */
+    uint8_t *end = (uint8_t *)m + PAGE_SIZE;
+    m->data = end - ALIGN_UP(n + FRAME_OFFSET, 4) + FRAME_OFFSET;
+    __asan_unpoison_memory_region(end - 8, 8);
+    __asan_poison_memory_region(m->data + n, (size_t)(end - (m->data + n)));
     m->length = (uint32_t)n;
     m->dev = fake ? &fake->dev : NULL;
     if (n)
@@ -172,7 +178,7 @@ void fakenet_queue(struct fakenet *fake, const void *bytes, size_t n)
 void fakenet_clear(struct fakenet *fake)
 {
     for (unsigned i = 0; i < fake->frame_count; i++)
-        host_memory_free(fake->frames[i].bytes);
+        host_memory_free(fake->frames[i].bytes - FRAME_OFFSET);
     fake->frame_count = 0;
 }
 

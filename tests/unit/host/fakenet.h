@@ -61,8 +61,10 @@ void fakenet_clear(struct fakenet *fake); /* forgets the transmitted frames */
 #define COUNTER(name) net_counters[NET_##name]
 
 /* Builds frames: each function appends to `frame` and returns its new length. */
-#define FRAME_MAX 2048
+#define FRAME_MAX    2048
+#define FRAME_OFFSET 2 /* as in an mbuf: what follows the Ethernet header lies at a multiple of 4 */
 struct frame {
+    uint8_t before[FRAME_OFFSET];
     uint8_t bytes[FRAME_MAX];
     size_t length;
 };
