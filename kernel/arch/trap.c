@@ -55,6 +55,12 @@ void trap_frame_prepare(struct trapframe *frame, uintptr_t entry, uintptr_t stac
     frame->sstatus = SSTATUS_SPIE; /* back to user mode, with interrupts on */
 }
 
+static void software_interrupt(void)
+{
+    CSR_CLEAR(sip, SIP_SSIP);
+    sched_ipi();
+}
+
 static void interrupt_dispatch(uint64_t cause)
 {
     switch (cause & ~SCAUSE_INTERRUPT) {
@@ -65,12 +71,22 @@ static void interrupt_dispatch(uint64_t cause)
         sched_tick();
         break;
     case IRQ_S_SOFTWARE:
-        CSR_CLEAR(sip, SIP_SSIP);
-        sched_ipi();
+        software_interrupt();
         break;
     default:
         panic("unknown interrupt, scause %#lx", cause);
     }
+}
+
+void interrupts_serve(void)
+{
+    uint64_t pending = CSR_READ(sip); /* each kind is enabled all the time */
+    if (pending & SIE_SEIE)
+        irq_dispatch();
+    if (pending & SIE_STIE)
+        sched_tick();
+    if (pending & SIE_SSIE)
+        software_interrupt();
 }
 
 static void user_fault(struct trapframe *frame, uint64_t cause)

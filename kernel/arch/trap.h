@@ -33,6 +33,9 @@ void trap_init_hart(void);
 /* Leaves the kernel for the current process's user mode. */
 void trap_return(void) __attribute__((noreturn));
 
+/* With interrupts off: serves those that are pending, without a trap. For the idle loop. */
+void interrupts_serve(void);
+
 /* Sends other harts a software interrupt, so that they look at their run queue and their address space. */
 void ipi_send(unsigned hart);
 

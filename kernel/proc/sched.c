@@ -11,7 +11,6 @@ void context_switch(struct context *from, struct context *to);
 
 struct hart harts[HART_MAX];
 static unsigned hart_count; /* atomic: harts that are online; their ids are below it */
-static uint32_t idle_harts; /* atomic bitmap: harts that wait for an interrupt or are about to */
 
 /* --- run queues --- */
 
@@ -52,40 +51,53 @@ static bool queue_has_too_much(const struct hart *hart)
     return length > RUN_QUEUE_OWN || (length > 0 && hart_computes(hart));
 }
 
-/* Takes a thread from another hart's queue. That hart may still be switching away from it: its lock is free only
- * after that. A hart that yields never steals, so whoever is waited for here does not wait itself. */
-static struct proc *queue_steal(struct hart *thief)
+/* Another hart whose queue has too much; NULL: none. */
+static struct hart *hart_to_relieve(const struct hart *thief)
 {
     unsigned count = READ_ONCE(hart_count);
-    for (unsigned n = 0; n < count; n++) {
-        struct hart *victim = &harts[n];
-        if (victim == thief)
-            continue;
-        struct proc *p = queue_has_too_much(victim) ? queue_pop(victim) : NULL;
-        if (p) {
-            spinlock_acquire(&p->lock);
-            spinlock_release(&p->lock);
-            return p;
-        }
-    }
+    for (struct hart *hart = harts; hart < &harts[count]; hart++)
+        if (hart != thief && queue_has_too_much(hart))
+            return hart;
     return NULL;
 }
 
-/* One of the harts in a bitmap that is not empty. */
-static struct hart *hart_first(uint32_t bitmap)
+/* Takes a thread from another hart's queue. That hart may still be switching away from it: its lock is free only
+ * after that. A hart that yields never steals, so whoever is waited for here does not wait itself. */
+static struct proc *queue_steal(struct hart *victim)
 {
-    struct hart *hart = harts;
-    while (!(bitmap & 1u << hart->id))
-        hart++;
-    return hart;
+    struct proc *p = queue_pop(victim);
+    if (p) {
+        spinlock_acquire(&p->lock);
+        spinlock_release(&p->lock);
+    }
+    return p;
 }
 
-/* Makes an idle hart, if there is one, look for work. */
-static void idle_hart_call(void)
+/* Whom this hart runs next: one of its own, or one of a hart that has too much; NULL: nobody. Interrupts off. */
+static struct proc *thread_next(struct hart *hart)
 {
-    uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_SEQ_CST);
-    if (idle)
-        ipi_send(hart_first(idle)->id);
+    struct proc *next = queue_pop(hart);
+    struct hart *victim = next ? NULL : hart_to_relieve(hart);
+    return victim ? queue_steal(victim) : next;
+}
+
+/* A hart that waits for an interrupt, or is about to; NULL: none. */
+static struct hart *hart_find_idle(void)
+{
+    unsigned count = READ_ONCE(hart_count);
+    for (struct hart *hart = harts; hart < &harts[count]; hart++)
+        if (READ_ONCE(hart->waits))
+            return hart;
+    return NULL;
+}
+
+/* Has a hart look at the queues if it waits. Before that something was queued: either the hart has seen it, or it is
+ * seen here that the hart waits. */
+static void hart_call(const struct hart *hart)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (READ_ONCE(hart->waits))
+        ipi_send(hart->id);
 }
 
 /* --- timers --- */
@@ -141,8 +153,9 @@ static void slice_ends(struct hart *hart, uint64_t now)
     hart->slice_end = current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
     if (current && now - current->run_started > TIME_SLICE / 2)
         WRITE_ONCE(current->computes, true);
-    if (queue_has_too_much(hart))
-        idle_hart_call();
+    struct hart *idle = queue_has_too_much(hart) ? hart_find_idle() : NULL;
+    if (idle)
+        hart_call(idle);
 }
 
 void sched_tick(void)
@@ -301,10 +314,8 @@ static struct hart *hart_choose(struct proc *p)
     if (here->run_length < RUN_QUEUE_OWN && !hart_computes(here))
         return here;
 
-    uint32_t idle = __atomic_load_n(&idle_harts, __ATOMIC_ACQUIRE);
-    if (idle == 0 || idle & 1u << last->id)
-        return last;
-    return hart_first(idle);
+    struct hart *idle = READ_ONCE(last->waits) ? last : hart_find_idle();
+    return idle ? idle : last;
 }
 
 void proc_wake(struct proc *p)
@@ -317,23 +328,12 @@ void proc_wake(struct proc *p)
         if (later)
             p->slice_left = TIME_SLICE;
         queue_push(hart, p, later);
-        if (hart != this_hart() && __atomic_load_n(&idle_harts, __ATOMIC_SEQ_CST) & 1u << hart->id)
-            ipi_send(hart->id);
+        if (hart != this_hart())
+            hart_call(hart);
     } else {
         p->wake_pending = true;
     }
     spinlock_release(&p->lock);
-}
-
-/* Lets the hart go on with somebody else, or idle. p, the current thread, is locked and no longer RUNNING, so nobody
- * can have queued it yet. */
-static void switch_away(struct proc *p)
-{
-    struct hart *hart = this_hart();
-    struct proc *next = queue_pop(hart);
-    if (!next)
-        next = queue_steal(hart);
-    switch_threads(p, next);
 }
 
 int sched_park(uint64_t deadline, bool interruptible)
@@ -350,11 +350,11 @@ int sched_park(uint64_t deadline, bool interruptible)
     if (!p->wake_pending) {
         p->state = PROCESS_SLEEPING;
         WRITE_ONCE(p->computes, false);
-        switch_away(p);
-        spinlock_acquire(&p->lock);
+        switch_threads(p, thread_next(this_hart()));
+    } else {
+        p->wake_pending = false;
+        spinlock_release(&p->lock);
     }
-    p->wake_pending = false;
-    spinlock_release(&p->lock);
 
     bool timed_out = timer_hart && timer_remove(timer_hart, p);
     if (interruptible && READ_ONCE(p->killed))
@@ -388,7 +388,7 @@ void sched_leave(void)
 {
     struct proc *p = this_hart()->head.current;
     assert(spinlock_held(&p->lock) && p->state == PROCESS_ZOMBIE);
-    switch_away(p);
+    switch_threads(p, thread_next(this_hart()));
     panic("%s[%d] runs after its end", p->name, p->pid);
 }
 
@@ -413,37 +413,31 @@ void sched_init_hart(unsigned id)
 }
 
 /* Interrupts stay off between the last look at the queues and wfi, which ends on a pending interrupt all the same: so
- * no wake-up falls between. Who queues a thread here sees the idle bit, or this hart sees the thread. */
-static void hart_idle(struct hart *hart)
+ * no wake-up falls between. They are not even turned on for the interrupt that ends the wait, but served by hand: a trap
+ * would save and restore registers that nobody needs. */
+static struct proc *hart_wait(struct hart *hart)
 {
-    uint32_t bit = 1u << hart->id;
+    struct proc *next;
 
     interrupts_off();
-    __atomic_fetch_or(&idle_harts, bit, __ATOMIC_SEQ_CST);
-    bool work = false;
-    for (unsigned n = 0; n < READ_ONCE(hart_count); n++)
-        work |= &harts[n] == hart ? READ_ONCE(hart->run_length) > 0 : queue_has_too_much(&harts[n]);
-    if (!work)
+    WRITE_ONCE(hart->waits, true);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* hart_call() has the other one */
+    while (!(next = thread_next(hart))) {
         wait_for_interrupt();
-    __atomic_fetch_and(&idle_harts, ~bit, __ATOMIC_SEQ_CST);
+        interrupts_serve();
+    }
+    WRITE_ONCE(hart->waits, false);
     interrupts_on();
+    return next;
 }
 
 void sched_run(void)
 {
     struct hart *hart = this_hart();
 
-    interrupts_on();
     for (;;) {
+        struct proc *next = hart_wait(hart);
         interrupts_disable();
-        struct proc *next = queue_pop(hart);
-        if (!next)
-            next = queue_steal(hart);
-        if (next) {
-            switch_threads(NULL, next);
-        } else {
-            interrupts_restore();
-            hart_idle(hart);
-        }
+        switch_threads(NULL, next);
     }
 }

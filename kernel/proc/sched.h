@@ -39,6 +39,7 @@ struct hart {
     struct list run_lists[2]; /* [run_lock] runnable threads */
     unsigned served;          /* [run_lock] which of the two is served now */
     uint32_t run_length;      /* [run_lock] of both; read without for a glance */
+    bool waits;               /* for an interrupt, or is about to; written by the hart */
 
     struct spinlock timer_lock;
     struct list timers;   /* [timer_lock] parked threads with a deadline, the soonest first */
