@@ -78,17 +78,16 @@ void irq_dispatch(void)
 {
     uintptr_t claim = PLIC_CLAIM(SUPERVISOR_CONTEXT(this_hart()->id));
 
-    /* A claim of 0 means that another hart was faster, or that nothing is left. */
-    for (;;) {
-        uint32_t source = mmio_read32(claim);
-        if (source == 0)
-            return;
-        struct irq_entry *entry =
-            source < PLIC_SOURCES ? __atomic_load_n(&handlers[source], __ATOMIC_ACQUIRE) : NULL;
-        if (!entry && unexpected_count++ == 0)
-            kprintf("irq: source %u has no handler\n", source);
-        for (; entry; entry = entry->next)
-            entry->handler(entry->argument);
-        mmio_write32(claim, source);
-    }
+    /* 0: another hart was faster, or there is none. If there is another one, this hart is interrupted again: so nobody
+     * has to ask whether there is, which would be one more access to the device for each interrupt. */
+    uint32_t source = mmio_read32(claim);
+    if (source == 0)
+        return;
+    struct irq_entry *entry =
+        source < PLIC_SOURCES ? __atomic_load_n(&handlers[source], __ATOMIC_ACQUIRE) : NULL;
+    if (!entry && unexpected_count++ == 0)
+        kprintf("irq: source %u has no handler\n", source);
+    for (; entry; entry = entry->next)
+        entry->handler(entry->argument);
+    mmio_write32(claim, source);
 }

@@ -15,6 +15,6 @@ int irq_register(unsigned source, irq_handler handler, void *argument);
 
 void irq_init(void);      /* once, before any irq_register */
 void irq_init_hart(void); /* on each hart */
-void irq_dispatch(void);  /* from the trap handler: claims and serves everything pending */
+void irq_dispatch(void);  /* on an external interrupt: claims and serves one source */
 
 #endif

@@ -9,11 +9,6 @@ void spinlock_init(struct spinlock *lock, const char *name)
     lock->holder = NULL;
 }
 
-bool spinlock_held(struct spinlock *lock)
-{
-    return READ_ONCE(lock->locked) && READ_ONCE(lock->holder) == hart_head();
-}
-
 /* Spins on a load: that leaves the line shared until the lock is free. A hart that holds the lock itself would wait for
  * ever. */
 void spinlock_wait(struct spinlock *lock)

@@ -20,7 +20,6 @@ struct spinlock {
     }
 
 void spinlock_init(struct spinlock *lock, const char *name);
-bool spinlock_held(struct spinlock *lock); /* by this hart; for asserts */
 
 /* The slow ways: another hart, or by a bug this one, holds the lock; this hart releases what it does not hold. */
 void spinlock_wait(struct spinlock *lock);
@@ -53,6 +52,12 @@ static inline void interrupts_restore(void)
         interrupts_let_in();
 }
 
+/* By this hart; for asserts. */
+static inline bool spinlock_held(const struct spinlock *lock)
+{
+    return READ_ONCE(lock->locked) && READ_ONCE(lock->holder) == hart_head();
+}
+
 static inline void spinlock_acquire(struct spinlock *lock)
 {
     interrupts_disable(); /* before the lock is taken: an interrupt handler here may want it too */
@@ -66,7 +71,8 @@ static inline void spinlock_release(struct spinlock *lock)
     if (__builtin_expect(lock->holder != hart_head(), 0))
         spinlock_misuse(lock);
     lock->holder = NULL;
-    __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* the compiler's atomic store is an atomic swap */
+    WRITE_ONCE(lock->locked, 0);
     interrupts_restore();
 }
 
