@@ -24,6 +24,8 @@ void spinlock_wait(struct spinlock *lock)
 /* Cleared first: when interrupts are on, the next one may be held back at once. */
 void interrupts_let_in(void)
 {
+    if (hart_head()->interrupts_off_depth > 0)
+        return; /* not the outermost */
     hart_head()->interrupt_held = false;
     interrupts_on();
 }

@@ -9,7 +9,7 @@
 #include "lib/types.h"
 
 struct spinlock {
-    uint32_t locked;          /* 0 free, 1 held; only by atomic swap */
+    uint64_t locked;          /* 0: free; taken by atomic swap */
     const char *name;         /* [I] for panic messages */
     struct hart_head *holder; /* the hart that holds it, else NULL */
 };
@@ -27,28 +27,31 @@ void spinlock_misuse(struct spinlock *lock) __attribute__((noreturn));
 /* That of interrupts_restore(): an interrupt has been held back. */
 void interrupts_let_in(void);
 
-/* Changes the depth of this hart, and returns the new one. Through tp in each instruction: at depth 0 the thread may lose
- * the hart between any two of them, and then goes on with another one, whose depth is 0 as well. */
-static inline int interrupts_depth_add(int n)
-{
-    int depth;
-    __asm__ volatile("lw %0, %1(tp)\n\taddiw %0, %0, %2\n\tsw %0, %1(tp)"
-                     : "=&r"(depth)
-                     : "i"(HART_INTERRUPTS_OFF_DEPTH), "i"(n)
-                     : "memory");
-    return depth;
-}
-
 /* No interrupt handler runs on this hart from here to the interrupts_restore() that belongs to it. They nest.
  *
  * The hardware is not asked: QEMU leaves its fast path at every access to a CSR, and a datagram takes a dozen locks. An
  * interrupt that comes all the same finds the depth above 0: then trap.c holds it back, with interrupts off in sstatus
- * from there on, and the last interrupts_restore() turns them on again, which lets it in. */
-static inline void interrupts_disable(void) { interrupts_depth_add(1); }
+ * from there on, and the last interrupts_restore() turns them on again, which lets it in.
+ *
+ * Through tp in each instruction: at depth 0 the thread may lose the hart between any two of them, and then goes on with
+ * another one, whose depth is 0 as well. */
+static inline void interrupts_disable(void)
+{
+    long depth;
+    __asm__ volatile("lw %0, %1(tp)\n\taddiw %0, %0, 1\n\tsw %0, %1(tp)"
+                     : "=&r"(depth)
+                     : "i"(HART_INTERRUPTS_OFF_DEPTH)
+                     : "memory");
+}
 
 static inline void interrupts_restore(void)
 {
-    if (interrupts_depth_add(-1) == 0 && __builtin_expect(hart_head()->interrupt_held, 0))
+    long held;
+    __asm__ volatile("lw %0, %1(tp)\n\taddiw %0, %0, -1\n\tsw %0, %1(tp)\n\tlbu %0, %2(tp)"
+                     : "=&r"(held)
+                     : "i"(HART_INTERRUPTS_OFF_DEPTH), "i"(HART_INTERRUPT_HELD)
+                     : "memory");
+    if (__builtin_expect(held, 0))
         interrupts_let_in();
 }
 
@@ -58,22 +61,27 @@ static inline bool spinlock_held(const struct spinlock *lock)
     return READ_ONCE(lock->locked) && READ_ONCE(lock->holder) == hart_head();
 }
 
+/* What is swapped in only has to differ from 0: tp is at hand. */
 static inline void spinlock_acquire(struct spinlock *lock)
 {
+    uint64_t before;
     interrupts_disable(); /* before the lock is taken: an interrupt handler here may want it too */
-    if (__builtin_expect(__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE), 0))
+    __asm__ volatile("amoswap.d.aq %0, tp, %1" : "=r"(before), "+A"(lock->locked)::"memory");
+    if (__builtin_expect(before != 0, 0))
         spinlock_wait(lock);
-    lock->holder = hart_head();
+    __asm__ volatile("sd tp, %0" : "=m"(lock->holder));
 }
 
 static inline void spinlock_release(struct spinlock *lock)
 {
-    if (__builtin_expect(lock->holder != hart_head(), 0))
-        spinlock_misuse(lock);
+    __asm__ goto("bne %0, tp, %l1" ::"r"(READ_ONCE(lock->holder))::misuse);
     lock->holder = NULL;
     __atomic_thread_fence(__ATOMIC_RELEASE); /* the compiler's atomic store is an atomic swap */
     WRITE_ONCE(lock->locked, 0);
     interrupts_restore();
+    return;
+misuse:
+    spinlock_misuse(lock);
 }
 
 #endif
