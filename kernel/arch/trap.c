@@ -52,7 +52,6 @@ void trap_frame_prepare(struct trapframe *frame, uintptr_t entry, uintptr_t stac
     memset(frame, 0, sizeof *frame);
     frame->sepc = entry;
     frame->sp = stack;
-    frame->sstatus = SSTATUS_SPIE; /* back to user mode, with interrupts on */
 }
 
 static void software_interrupt(void)
@@ -100,12 +99,18 @@ static void user_fault(struct trapframe *frame, uint64_t cause)
     p->killed = kind->signal;
 }
 
-/* Threads change places with interrupts on, but for the locks that are held; the way out of a trap needs them off. */
-static void yield_from_trap(void)
+/* Before the current process enters user mode: it ends if it has been killed, and others go first if its time is up.
+ * Interrupts are on for that; whoever returns to trapvec.S may leave them so. */
+static void leave_kernel(struct proc *p)
 {
-    interrupts_on();
-    thread_yield();
-    interrupts_off();
+    if (READ_ONCE(p->killed)) {
+        interrupts_on();
+        process_exit(p->killed);
+    }
+    if (sched_should_yield()) {
+        interrupts_on();
+        thread_yield();
+    }
 }
 
 void trap_from_user(struct trapframe *frame)
@@ -118,24 +123,18 @@ void trap_from_user(struct trapframe *frame)
         frame->sepc += 4;
         interrupts_on();
         syscall_dispatch();
-        interrupts_off();
     } else {
         user_fault(frame, cause);
     }
 
-    struct proc *p = this_hart()->head.current;
-    if (READ_ONCE(p->killed)) {
-        interrupts_on();
-        process_exit(p->killed);
-    }
-    if (sched_should_yield())
-        yield_from_trap();
+    leave_kernel(current_proc());
 }
 
 void trap_return(void)
 {
-    interrupts_off();
-    trap_exit_with(this_hart()->head.current->frame);
+    struct proc *p = current_proc();
+    leave_kernel(p);
+    trap_exit_with(p->frame);
 }
 
 void trap_from_kernel(struct trapframe *frame)
@@ -153,9 +152,12 @@ void trap_from_kernel(struct trapframe *frame)
         return;
     }
     interrupt_dispatch(cause);
-    /* No spinlock is held, so the thread may lose the hart here. */
-    if (hart->current && sched_should_yield())
-        yield_from_trap();
+    /* No spinlock is held, so the thread may lose the hart here. The way out of the trap needs interrupts off. */
+    if (hart->current && sched_should_yield()) {
+        interrupts_on();
+        thread_yield();
+        interrupts_off();
+    }
 }
 
 void trap_stack_overflow(uintptr_t pc, uintptr_t sp)

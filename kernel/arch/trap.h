@@ -11,7 +11,8 @@
 
 struct hart;
 
-/* trapvec.S knows this layout: the hart, then x1..x31 at 8 * n, then sepc and sstatus. */
+/* trapvec.S knows this layout: the hart, then x1..x31 at 8 * n, then sepc and sstatus. In the frame of a trap inside the
+ * kernel there are only those registers that a function call does not preserve; sstatus is only there. */
 struct trapframe {
     struct hart *hart; /* goes into tp when the kernel is entered from user mode */
     uint64_t ra, sp, gp, tp;
@@ -30,7 +31,8 @@ void trap_frame_prepare(struct trapframe *frame, uintptr_t entry, uintptr_t stac
 
 void trap_init_hart(void);
 
-/* Leaves the kernel for the current process's user mode. */
+/* Leaves the kernel for the current process's user mode, with all the registers of its frame. (From a system call that
+ * returns, the callee-saved ones come back as in any return.) */
 void trap_return(void) __attribute__((noreturn));
 
 /* With interrupts off: serves those that are pending, without a trap. For the idle loop. */

@@ -30,7 +30,7 @@ void syscall_dispatch(void)
     uint64_t number = frame->a[7];
     syscall_handler handler = number < SYSCALL_LIMIT ? handlers[number] : NULL;
     int64_t result = handler ? handler() : -ENOSYS;
-    /* execve has put a new program's registers there: its argc must stay. */
-    if (number != SYS_execve || result < 0)
-        frame->a[0] = (uint64_t)result;
+    if (number == SYS_execve && result == 0)
+        trap_return(); /* to another program, with all its registers */
+    frame->a[0] = (uint64_t)result;
 }
