@@ -273,7 +273,7 @@ static void switch_threads(struct proc *from, struct proc *to)
         bool moved = to->hart != hart;
         to->hart = hart;
         to->state = PROCESS_RUNNING;
-        if (to->space)
+        if (to->space && (moved || to->space != hart->space))
             sched_load_space(to->space, moved);
     }
     hart->head.current = to;

@@ -58,7 +58,7 @@ static inline void interrupts_restore(void)
 /* By this hart; for asserts. */
 static inline bool spinlock_held(const struct spinlock *lock)
 {
-    return READ_ONCE(lock->locked) && READ_ONCE(lock->holder) == hart_head();
+    return READ_ONCE(lock->holder) == hart_head();
 }
 
 /* What is swapped in only has to differ from 0: tp is at hand. */
