@@ -3,7 +3,6 @@
 #include "abi/errno.h"
 #include "arch/riscv.h"
 #include "lib/assert.h"
-#include "mm/vm.h"
 #include "proc/clock.h"
 #include "proc/kthread.h"
 
@@ -178,51 +177,6 @@ void sched_tick(void)
     hart->timer_armed = 0;
     timer_arm(hart);
     spinlock_release(&hart->timer_lock);
-}
-
-/* --- address spaces --- */
-
-void sched_load_space(struct vm_space *space, bool stale)
-{
-    struct hart *hart = this_hart();
-    struct vm_space *old = hart->space;
-    uint32_t bit = 1u << hart->id;
-
-    if (old == space) {
-        if (stale)
-            vm_activate(space);
-        return;
-    }
-    if (space)
-        __atomic_fetch_or(&space->harts_loaded, bit, __ATOMIC_RELAXED);
-    vm_activate(space);
-    hart->space = space;
-    if (old) /* from here on the old table may be freed */
-        __atomic_fetch_and(&old->harts_loaded, ~bit, __ATOMIC_RELEASE);
-}
-
-/* A space that is loaded but is not the current thread's can be left at any time. Interrupts off. */
-static void space_leave_unused(struct hart *hart)
-{
-    if (hart->space && (!hart->head.current || hart->head.current->space != hart->space))
-        sched_load_space(NULL, false);
-}
-
-void sched_ipi(void) { space_leave_unused(this_hart()); }
-
-void sched_retire_space(struct vm_space *space)
-{
-    interrupts_disable();
-    space_leave_unused(this_hart());
-    interrupts_restore();
-
-    /* Interrupts are on in between, so that two harts may wait for each other. */
-    uint32_t loaded;
-    while ((loaded = __atomic_load_n(&space->harts_loaded, __ATOMIC_ACQUIRE)))
-        for (unsigned n = 0; n < HART_MAX; n++)
-            if (loaded & 1u << n)
-                ipi_send(n);
-    vm_space_destroy(space);
 }
 
 /* --- switching --- */

@@ -34,6 +34,7 @@ struct hart {
         *previous; /* whom the thread that just came on has replaced; its lock is still held */
     struct context idle;    /* sched_run()'s registers while a thread runs */
     struct vm_space *space; /* what satp translates with; NULL: the kernel's bare table */
+    bool leave_space;       /* another hart wants it to be left if it is not in use */
 
     struct spinlock run_lock;
     struct list run_lists[2]; /* [run_lock] runnable threads */
