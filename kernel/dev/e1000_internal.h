@@ -30,6 +30,7 @@ struct e1000_rx {
     struct mbuf **mbufs; /* what each descriptor points to; NULL in all: the ring is empty */
     unsigned size;       /* [I] descriptors */
     unsigned next;       /* the descriptor that the device fills next */
+    unsigned taken;      /* descriptors before it that the device has not been given back */
     bool skipping;       /* the rest of a frame that was longer than a buffer is still to come */
 };
 

@@ -3,8 +3,12 @@
  * Every descriptor always has an mbuf. The device owns those from its head up to, but not
  * including, the tail that it was told: so one less than there are, because head == tail means that
  * it has none (3.2.6). A received mbuf is passed up only when a new one has taken its place;
- * otherwise it is counted as dropped and posted again. One write of the tail register gives back
- * what a poll has taken.
+ * otherwise it is counted as dropped and posted again.
+ *
+ * The tail moves in large steps: what has been taken is given back when it is three quarters of the
+ * ring. That saves doorbells, and under QEMU it saves frames. QEMU keeps frames that find the ring
+ * full; but at the next write of the tail it delivers all of them at once, and drops those for
+ * which the new room is too small.
  *
  * Where the device is, is seen from the descriptors' DD bits, never from its head register: that
  * may run ahead of what has been written to memory (13.4.28).
@@ -15,8 +19,6 @@
 #include "arch/barrier.h"
 
 #define BUFFER_SIZE 2048u /* RCTL.BSIZE: the device writes so many bytes whatever the frame */
-
-#define HANDFUL 8 /* mbufs taken from the pool at a time */
 
 _Static_assert(MBUF_DATA_SIZE >= BUFFER_SIZE, "the device must not write beyond an mbuf");
 
@@ -63,7 +65,7 @@ int e1000_rx_start(struct e1000 *nic)
         }
         slot_fill(rx, slot, m);
     }
-    rx->next = 0;
+    rx->next = rx->taken = 0;
     rx->skipping = false;
 
     uint64_t base = (uintptr_t)rx->descriptors;
@@ -114,15 +116,15 @@ static bool checksum_is_verified(const struct e1000_rx_descriptor *descriptor)
 }
 
 /* [lab 3] */
-/* An mbuf from `fresh`, which is refilled by the handful, so that the pool is locked once for many.
- */
+/* The next of the mbufs that were taken from the pool, for a good frame. */
 static struct mbuf *replacement_take(struct e1000 *nic, struct list *fresh)
 {
-    if (list_empty(fresh) && !mbuf_alloc_many(fresh, HANDFUL, MBUF_RX_RING)) {
+    struct list_node *node = list_pop_front(fresh);
+    if (!node) {
         nic->dev.counters.rx_no_mbuf++;
         return NULL;
     }
-    return LIST_ENTRY(list_pop_front(fresh), struct mbuf, node);
+    return LIST_ENTRY(node, struct mbuf, node);
 }
 
 /* [lab 3] */
@@ -150,26 +152,60 @@ static void slot_take(struct e1000 *nic, unsigned slot, struct list *received, s
 }
 
 /* [lab 3] */
-/* Length and errors mean something only behind the load that showed DD, hence the fence (3.2.3). */
-int e1000_rx_collect(struct e1000 *nic, int budget, struct list *received)
+/* How many descriptors are done from the next one on, at most `most`: less than there are. */
+static unsigned done_count(const struct e1000_rx *rx, unsigned most)
 {
-    struct e1000_rx *rx = &nic->rx;
-    struct list fresh;
-    int count = 0;
-
-    list_init(&fresh);
-    while (count < budget && e1000_rx_pending(nic)) {
-        dma_consume(); /* the frame was written before the bit */
-        slot_take(nic, rx->next, received, &fresh);
-        rx->next = next_of(rx, rx->next);
+    unsigned slot = rx->next, count = 0;
+    while (count < most && (READ_ONCE(rx->descriptors[slot].status) & E1000_RX_DD)) {
+        slot = next_of(rx, slot);
         count++;
     }
-    mbuf_free_all(&fresh);
-    if (count > 0) {
-        /* The descriptors before the tail (13.4.29). */
-        dma_publish();
-        e1000_write(nic, E1000_RDT, previous_of(rx, rx->next));
-        __atomic_fetch_add(&nic->dev.counters.doorbells, 1, __ATOMIC_RELAXED);
-    }
     return count;
+}
+
+/* [lab 3] */
+/* Takes what is done now; returns how many. The mbufs that take their places come from the pool in one go. */
+static unsigned take_done(struct e1000 *nic, unsigned most, struct list *received)
+{
+    struct e1000_rx *rx = &nic->rx;
+    unsigned done = done_count(rx, MIN(most, rx->size - 1));
+    struct list fresh;
+
+    if (done == 0)
+        return 0;
+    /* Length and errors mean something only behind the loads that showed DD (3.2.3). */
+    dma_consume();
+    list_init(&fresh);
+    mbuf_alloc_many(&fresh, done, MBUF_RX_RING);
+    for (unsigned i = 0; i < done; i++) {
+        slot_take(nic, rx->next, received, &fresh);
+        rx->next = next_of(rx, rx->next);
+    }
+    mbuf_free_all(&fresh); /* a bad frame keeps its own mbuf */
+    return done;
+}
+
+/* [lab 3] */
+/* The descriptors before the tail are the device's (13.4.29). It never runs out for good: with none left
+ * all have been taken, which is more than the step. */
+static void give_back(struct e1000 *nic)
+{
+    struct e1000_rx *rx = &nic->rx;
+    if (rx->taken < rx->size / 4 * 3)
+        return;
+    rx->taken = 0;
+    dma_publish();
+    e1000_write(nic, E1000_RDT, previous_of(rx, rx->next));
+    __atomic_fetch_add(&nic->dev.counters.doorbells, 1, __ATOMIC_RELAXED);
+}
+
+/* [lab 3] */
+int e1000_rx_collect(struct e1000 *nic, int budget, struct list *received)
+{
+    unsigned most = (unsigned)budget, count = 0, done;
+    while (count < most && (done = take_done(nic, most - count, received)) > 0)
+        count += done;
+    nic->rx.taken += count;
+    give_back(nic);
+    return (int)count;
 }

@@ -4,7 +4,7 @@
 #include "lib/printf.h"
 #include "net/capture.h"
 
-#define NET_MBUFS 2048 /* pages: 8 MiB; several receive rings of 256, and what sockets queue */
+#define NET_MBUFS 4096 /* pages: 16 MiB; two receive rings of 1024, several of 256, and what sockets queue */
 
 void net_init(void)
 {

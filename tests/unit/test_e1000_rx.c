@@ -51,7 +51,6 @@ static void test_one_frame(void **state)
     assert_int_equal(counters()->rx_bytes, frame.length);
     assert_int_equal(COUNTER(udp_no_port), 1);
     assert_int_equal(mbufs_of_ring(), 8);
-    assert_int_equal(e1000_model_posted(&model), 7);
 }
 
 static void test_largest_frame(void **state)
@@ -87,21 +86,60 @@ static void test_full_ring(void **state)
     assert_int_equal(counters()->rx_packets, 8);
 }
 
-/* E1K-RX-7: one write of the tail register gives back a whole burst; none if there is nothing. */
+/* E1K-RX-7, -5: what was taken is given back when it is three quarters of the ring, with one write of the tail,
+ * which then names the descriptor freed last. */
+static void test_tail_moves_in_steps(void **state)
+{
+    (void)state;
+    start();
+    unsigned writes = model.tail_writes[0];
+    uint64_t doorbells = counters()->doorbells;
+    for (int i = 0; i < 5; i++) {
+        receive_unknown();
+        netdev_poll_round(dev);
+    }
+    assert_int_equal(model.tail_writes[0], writes);
+    assert_int_equal(e1000_model_posted(&model), 2);
+    receive_unknown();
+    netdev_poll_round(dev);
+    assert_int_equal(model.tail_writes[0], writes + 1);
+    assert_int_equal(counters()->doorbells, doorbells + 1);
+    assert_int_equal(e1000_model_register(&model, 0x2818), 5);
+    assert_int_equal(e1000_model_posted(&model), 7);
+    netdev_poll_round(dev);
+    assert_int_equal(model.tail_writes[0], writes + 1);
+}
+
+/* So does what one poll takes: however many, there is one write. */
 static void test_one_doorbell_a_poll(void **state)
 {
     (void)state;
     start();
     unsigned writes = model.tail_writes[0];
+    for (int i = 0; i < 7; i++)
+        receive_unknown();
+    netdev_poll_round(dev);
+    assert_int_equal(model.tail_writes[0], writes + 1);
+    assert_int_equal(e1000_model_register(&model, 0x2818), 6);
+    assert_int_equal(e1000_model_posted(&model), 7);
+}
+
+/* A stop between two steps forgets what was taken: the next start posts the whole ring. */
+static void test_stop_between_two_steps(void **state)
+{
+    (void)state;
+    start();
     for (int i = 0; i < 5; i++)
         receive_unknown();
-    uint64_t doorbells = counters()->doorbells;
     netdev_poll_round(dev);
-    assert_int_equal(model.tail_writes[0], writes + 1);
-    assert_int_equal(counters()->doorbells, doorbells + 1);
+    netdev_down(dev);
+    netdev_up(dev);
+    assert_int_equal(e1000_model_posted(&model), 7);
+    unsigned writes = model.tail_writes[0];
+    for (int i = 0; i < 5; i++)
+        receive_unknown();
     netdev_poll_round(dev);
-    assert_int_equal(model.tail_writes[0], writes + 1);
-    assert_int_equal(e1000_model_register(&model, 0x2818), 4); /* E1K-RX-5: the one just freed */
+    assert_int_equal(model.tail_writes[0], writes);
 }
 
 static void test_budget(void **state)
@@ -229,16 +267,20 @@ static void test_buffers_stay_in_place(void **state)
                      (uintptr_t)(nic->rx.mbufs[0]->buffer + MBUF_HEADROOM + MBUF_RX_ALIGN) % 8);
 }
 
-/* E1K-ORDERING-1: what the device wrote is read behind the bit that says so. */
+/* E1K-ORDERING-1: what the device wrote is read behind the bits that say so: a poll that finds frames has a fence
+ * more than one that finds none. */
 static void test_fence_before_reading(void **state)
 {
     (void)state;
     start();
     unsigned before = host_consumes;
+    netdev_poll_round(dev);
+    unsigned without = host_consumes - before;
+    before = host_consumes;
     receive_unknown();
     receive_unknown();
     netdev_poll_round(dev);
-    assert_true(host_consumes >= before + 2);
+    assert_true(host_consumes - before > without);
 }
 
 static void test_damaged_frames(void **state)
@@ -251,7 +293,7 @@ static void test_damaged_frames(void **state)
     netdev_poll_round(dev);
     assert_int_equal(counters()->rx_errors, ARRAY_SIZE(errors));
     assert_int_equal(counters()->rx_packets, 0);
-    assert_int_equal(e1000_model_posted(&model), 7);
+    assert_int_equal(mbufs_of_ring(), 8);
 }
 
 /* No mbuf to put in its place: counted, and the old one posted again, so that reception goes on. */
@@ -268,7 +310,7 @@ static void test_no_mbuf(void **state)
     netdev_poll_round(dev);
     assert_int_equal(counters()->rx_no_mbuf, 5);
     assert_int_equal(counters()->rx_packets, 0);
-    assert_int_equal(e1000_model_posted(&model), 7);
+    assert_int_equal(mbufs_of_ring(), 8);
     while (n > 0)
         mbuf_free(taken[--n]);
     receive_unknown();
@@ -331,7 +373,9 @@ int main(void)
         TEST(test_one_frame),
         TEST(test_largest_frame),
         TEST(test_full_ring),
+        TEST(test_tail_moves_in_steps),
         TEST(test_one_doorbell_a_poll),
+        TEST(test_stop_between_two_steps),
         TEST(test_budget),
         TEST(test_laps),
         TEST(test_long_frame),
