@@ -8,9 +8,13 @@
  * the device by a stop and an open, with the frames that wait kept.
  *
  * The interrupt handler reads the cause register once, which clears it and drops the line
- * (13.4.17), and then acts on what it saw. The causes stay latched while they are masked; those
- * that a poll has dealt with are cleared before the mask is opened, so that they raise no second
- * interrupt.
+ * (13.4.17), and then acts on what it saw, if it is `wanted`: what the mask lets through, or is
+ * about to. The causes stay latched while they are masked; those that a poll has dealt with are
+ * cleared by a read before the mask is opened, so that they raise no second interrupt. What is read
+ * there and was not dealt with has the caller poll again.
+ *
+ * Every access costs as much as some hundred instructions, so a wake-up has five: the causes, the mask
+ * shut, the tail of what is sent, the causes, the mask opened.
  */
 #include "dev/e1000.h"
 
@@ -37,6 +41,7 @@ _Static_assert(sizeof(struct e1000) <= PAGE_SIZE, "a device's record is one page
 static int device_halt(struct e1000 *nic)
 {
     e1000_tx_halt(nic);
+    __atomic_store_n(&nic->wanted, 0, __ATOMIC_RELAXED);
     int error = e1000_reset(nic);
     if (error) {
         pci_disable(nic->function);
@@ -65,6 +70,7 @@ static int device_start(struct e1000 *nic)
     e1000_receive_enable(nic);
     e1000_tx_run(nic);
     /* Last of all; those of received frames are irq_on's. */
+    e1000_want(nic, E1000_INTERRUPT_LSC);
     e1000_write(nic, E1000_IMS, E1000_INTERRUPT_LSC);
     netdev_set_link(&nic->dev, e1000_link_is_up(nic));
     return 0;
@@ -136,6 +142,30 @@ void e1000_attend(struct e1000 *nic)
 
 /* --- polling and interrupts --- */
 
+/* Before the causes are read or the mask is opened: who reads them from here on acts on these. */
+void e1000_want(struct e1000 *nic, uint32_t causes)
+{
+    __atomic_fetch_or(&nic->wanted, causes, __ATOMIC_RELAXED);
+    device_barrier();
+}
+
+void e1000_unwant(struct e1000 *nic, uint32_t causes)
+{
+    __atomic_fetch_and(&nic->wanted, ~causes, __ATOMIC_RELAXED);
+    e1000_write(nic, E1000_IMC, causes);
+}
+
+/* Reads and clears the causes; those that are wanted. All ones: the device is gone, which the poll thread
+ * finds out when it looks at the link. */
+static uint32_t causes_take(struct e1000 *nic)
+{
+    uint32_t causes = e1000_read(nic, E1000_ICR);
+    causes &= __atomic_load_n(&nic->wanted, __ATOMIC_RELAXED);
+    if (causes & E1000_INTERRUPT_LSC)
+        __atomic_store_n(&nic->attention, true, __ATOMIC_RELEASE);
+    return causes;
+}
+
 /* Frames that the stack sends while it is handed the received ones go out with one doorbell at the
  * end. */
 static int e1000_poll(struct netdev *dev, int budget)
@@ -157,38 +187,33 @@ static int e1000_poll(struct netdev *dev, int budget)
     return count;
 }
 
+/* Each cause is seen by somebody: of one from before the read the poll, the look at the ring or the bits
+ * that were read tell; a later one is latched, and raises the interrupt when the mask opens. Should the
+ * handler come in between, for another device on this line, it finds the cause wanted already. */
 static bool e1000_irq_on(struct netdev *dev)
 {
     struct e1000 *nic = dev->driver;
     if (!nic->tx.running)
         return false;
-    e1000_write(nic, E1000_ICR, E1000_INTERRUPTS_RX); /* the poll has dealt with these */
+    e1000_want(nic, E1000_INTERRUPTS_RX);
+    uint32_t causes = causes_take(nic);
+    if ((causes & ~E1000_INTERRUPTS_RX) || e1000_rx_pending(nic))
+        return true;
     e1000_write(nic, E1000_IMS, E1000_INTERRUPTS_RX);
-    /* The writes have arrived before the ring is looked at once more: a frame that came before them
-     * and behind the poll raises no interrupt. */
-    e1000_read(nic, E1000_STATUS);
-    device_barrier();
-    return e1000_rx_pending(nic);
+    return false;
 }
 
 /* A poll follows in any case, and its end asks for TXDW again if frames wait. */
 static void e1000_irq_off(struct netdev *dev)
 {
-    e1000_write(dev->driver, E1000_IMC, E1000_INTERRUPTS_RX | E1000_INTERRUPT_TXDW);
+    e1000_unwant(dev->driver, E1000_INTERRUPTS_RX | E1000_INTERRUPT_TXDW);
 }
 
 /* The line is shared: no cause, or none that was asked for, is another device's interrupt. */
 static void e1000_interrupt(void *argument)
 {
     struct e1000 *nic = argument;
-    uint32_t causes = e1000_read(nic, E1000_ICR);
-    if (causes == 0)
-        return;
-    causes &= e1000_read(nic, E1000_IMS);
-    /* All ones in both: the device is gone, which the poll thread finds out as well. */
-    if (causes & E1000_INTERRUPT_LSC)
-        __atomic_store_n(&nic->attention, true, __ATOMIC_RELEASE);
-    if (causes)
+    if (causes_take(nic))
         netdev_interrupt(&nic->dev);
 }
 

@@ -60,7 +60,8 @@ struct e1000 {
     struct spinlock pause_lock;
     struct waitq pause; /* [pause_lock] for delays: nobody wakes it */
 
-    bool attention; /* atomic: the poll thread is to look at the device's state */
+    bool attention;  /* atomic: the poll thread is to look at the device's state */
+    uint32_t wanted; /* atomic: the interrupt causes that are acted on */
 
     struct e1000_rx rx;
     struct spinlock tx_lock;
@@ -82,6 +83,10 @@ static inline void e1000_write(const struct e1000 *nic, unsigned offset, uint32_
 /* What probe does, with rings of these sizes: multiples of 8 from 8 to 4096, else -EINVAL. */
 int e1000_attach(struct pci_function *function, unsigned rx_size, unsigned tx_size);
 
+/* Any context. These causes are acted on from here on; the mask is opened for them afterwards. */
+void e1000_want(struct e1000 *nic, uint32_t causes);
+/* Any context. Shuts the mask for them; one that comes all the same is not acted on. */
+void e1000_unwant(struct e1000 *nic, uint32_t causes);
 /* Any context, tx_lock may be held: has the poll thread call e1000_attend(). */
 void e1000_request_attention(struct e1000 *nic);
 /* Poll thread, no lock held: finds out what the matter is, and recovers the device if it has

@@ -159,6 +159,7 @@ static void show(struct e1000 *nic)
 static bool interrupt_ask(struct e1000 *nic)
 {
     nic->tx.interrupt = true;
+    e1000_want(nic, E1000_INTERRUPT_TXDW);
     e1000_write(nic, E1000_ICR, E1000_INTERRUPT_TXDW); /* what was reported before is known */
     e1000_write(nic, E1000_IMS, E1000_INTERRUPT_TXDW);
     e1000_read(nic, E1000_STATUS); /* the writes have arrived */
@@ -197,7 +198,7 @@ static void flush(struct e1000 *nic)
     }
     if (nic->tx.interrupt) {
         nic->tx.interrupt = false;
-        e1000_write(nic, E1000_IMC, E1000_INTERRUPT_TXDW);
+        e1000_unwant(nic, E1000_INTERRUPT_TXDW);
     }
 }
 

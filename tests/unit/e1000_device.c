@@ -345,6 +345,7 @@ static uint32_t model_read(void *argument, unsigned offset, unsigned width)
 {
     struct e1000_model *model = argument;
     access_check(model, offset, width);
+    model->reads++;
     if (model->gone)
         return UINT32_MAX;
     switch (offset) {
@@ -427,6 +428,8 @@ static void model_write(void *argument, unsigned offset, unsigned width, uint32_
         model->icr |= value;
         break;
     case IMS:
+        if (model->before_unmask)
+            model->before_unmask(model);
         model->ims |= value;
         break;
     case IMC:

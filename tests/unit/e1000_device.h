@@ -53,7 +53,8 @@ struct e1000_model {
     bool interrupts_lost;
     void (*before_clear)(
         struct e1000_model *model); /* called when causes are about to be cleared by a write */
-    bool gone;                      /* all reads give ones, writes nothing */
+    void (*before_unmask)(struct e1000_model *model); /* called when IMS is about to be written */
+    bool gone;                                        /* all reads give ones, writes nothing */
 
     uint32_t registers[E1000_MODEL_SIZE / 4];
     uint32_t icr, ims;
@@ -67,6 +68,7 @@ struct e1000_model {
     struct e1000_model_frame sent[E1000_MODEL_FRAMES]; /* oldest first */
     unsigned sent_count, contexts;
 
+    unsigned reads;                                  /* of any register */
     unsigned icr_reads, rctl_writes, tail_writes[2]; /* RDT, TDT */
     unsigned publishes; /* dma_publish() calls up to the last tail write */
     struct {

@@ -3,6 +3,8 @@
 #include "host.h"
 
 #include "e1000_fixture.h"
+#include "net/net.h"
+#include "net/wire.h"
 
 /* --- interrupts --- */
 
@@ -55,6 +57,79 @@ static void test_late_frame(void **state)
     dev->ops->irq_off(dev);
     assert_int_equal(dev->ops->poll(dev, 64), 1);
     assert_false(dev->ops->irq_on(dev));
+}
+
+/* A wake-up costs five accesses to registers: causes, mask shut, tail of what was sent, causes, mask opened. */
+static void test_accesses_of_a_wake_up(void **state)
+{
+    (void)state;
+    start();
+    struct frame frame = {.length = 0};
+    const be32_t us = BE32(0x0a00020f), peer = BE32(0x0a000264);
+    assert_int_equal(ip_set_address(dev, us, BE32(0xffffff00)), 0);
+    netdev_poll_round(dev);
+    frame_ether(&frame, our_mac, peer_mac, ETHER_TYPE_ARP);
+    frame_arp(&frame, ARP_REQUEST, peer_mac, peer, NULL, us);
+    assert_true(e1000_model_receive(&model, frame.bytes, frame.length));
+    unsigned reads = model.reads, writes = model.write_count, tails = model.tail_writes[1];
+    assert_int_equal(host_interrupts_serve(), 1);
+    assert_false(netdev_poll_round(dev));
+    assert_int_equal(model.tail_writes[1], tails + 1);
+    assert_int_equal(model.reads - reads, 2);
+    assert_int_equal(model.write_count - writes, 3);
+}
+
+static void frame_arrives(struct e1000_model *device)
+{
+    device->before_unmask = NULL;
+    receive_unknown();
+}
+
+/* A frame that comes between the last look and the mask's opening raises its interrupt then. */
+static void test_frame_before_the_mask_opens(void **state)
+{
+    (void)state;
+    start();
+    dev->ops->irq_off(dev);
+    model.before_unmask = frame_arrives;
+    assert_false(dev->ops->irq_on(dev));
+    assert_int_equal(host_interrupts_serve(), 1);
+    assert_true(dev->scheduled);
+}
+
+static void frame_and_foreign_interrupt_arrive(struct e1000_model *device)
+{
+    frame_arrives(device);
+    host_wire_set(SOURCE, 7, true);
+    host_interrupts_serve();
+    host_wire_set(SOURCE, 7, false);
+}
+
+/* The same, and another device on the line has the handler read, and so clear, the cause just then. */
+static void test_foreign_interrupt_before_the_mask_opens(void **state)
+{
+    (void)state;
+    start();
+    dev->ops->irq_off(dev);
+    dev->scheduled = false;
+    model.before_unmask = frame_and_foreign_interrupt_arrive;
+    dev->ops->irq_on(dev);
+    assert_true(dev->scheduled);
+    assert_false(netdev_poll_round(dev));
+    assert_int_equal(dev->counters.rx_packets, 1);
+}
+
+/* A change of the link that is read on the way to the mask is acted on like any other. */
+static void test_link_before_the_mask_opens(void **state)
+{
+    (void)state;
+    start();
+    dev->ops->irq_off(dev);
+    e1000_model_link(&model, false);
+    assert_true(dev->ops->irq_on(dev));
+    dev->ops->irq_off(dev);
+    assert_false(netdev_poll_round(dev));
+    assert_false(dev->link_up);
 }
 
 /* E1K-PCI-10: the line is another device's. */
@@ -281,6 +356,10 @@ int main(void)
         TEST(test_interrupt),
         TEST(test_no_interrupt_for_what_was_polled),
         TEST(test_late_frame),
+        TEST(test_accesses_of_a_wake_up),
+        TEST(test_frame_before_the_mask_opens),
+        TEST(test_foreign_interrupt_before_the_mask_opens),
+        TEST(test_link_before_the_mask_opens),
         TEST(test_interrupt_of_another_device),
         TEST(test_masked_causes),
         TEST(test_causes_of_before),

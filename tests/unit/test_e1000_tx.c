@@ -158,6 +158,23 @@ static void test_done_before_the_interrupt_is_on(void **state)
     assert_int_equal(model.sent_count, 7);
 }
 
+/* A report that is read, and so cleared, while the mask for received frames is opened is not lost: the poll that
+ * follows sends what waits. */
+static void test_report_read_with_others(void **state)
+{
+    (void)state;
+    start_held();
+    for (unsigned i = 0; i < 8; i++)
+        transmit((uint8_t)i);
+    unsigned waiting = dev->tx_waiting_count;
+    assert_true(waiting > 0);
+    assert_int_equal(model.ims & MODEL_TXDW, MODEL_TXDW);
+    e1000_model_send(&model, 1);
+    assert_true(dev->ops->irq_on(dev));
+    netdev_poll_round(dev);
+    assert_int_equal(dev->tx_waiting_count, waiting - 1);
+}
+
 /* E1K-ORDERING-1: a frame's memory is used again only behind a fence; see the model for the other
  * one. */
 static void test_fence_before_reuse(void **state)
@@ -399,6 +416,7 @@ int main(void)
         TEST(test_reclaim_by_sender),
         TEST(test_old_reports),
         TEST(test_done_before_the_interrupt_is_on),
+        TEST(test_report_read_with_others),
         TEST(test_fence_before_reuse),
         TEST(test_queue_is_bounded),
         TEST(test_doorbell_of_a_burst),
