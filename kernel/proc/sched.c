@@ -144,13 +144,14 @@ static bool timer_remove(struct hart *hart, struct proc *p)
     return timed_out;
 }
 
-/* Who has run for most of the slice without a break computes. */
+/* Who has run for most of the slice without a break computes; but not the kernel's own threads, which yield by
+ * themselves whenever they have served a batch. */
 static void slice_ends(struct hart *hart, uint64_t now)
 {
     struct proc *current = hart->head.current;
     hart->slice_over = true;
     hart->slice_end = current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
-    if (current && now - current->run_started > TIME_SLICE / 2)
+    if (current && current->space && now - current->run_started > TIME_SLICE / 2)
         WRITE_ONCE(current->computes, true);
     struct hart *idle = queue_has_too_much(hart) ? hart_find_idle() : NULL;
     if (idle)
