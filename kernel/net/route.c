@@ -304,8 +304,9 @@ int ip_set_address(struct netdev *dev, be32_t address, be32_t mask)
     spinlock_release(&table.lock);
     if (result < 0 || (dev->flags & IFF_LOOPBACK))
         return result;
-    if (moved)
-        arp_flush(dev); /* what was learnt for the old address's network */
+    if (!moved)
+        return 0;
+    arp_flush(dev); /* what was learnt for the old address's network */
     if (address != 0 && netdev_is_running(dev))
         arp_announce(dev, address);
     return 0;

@@ -44,9 +44,8 @@ def running(shell, name):
 
 def test_peer_that_does_not_read_slows_the_sender_down(stopped):
     """All of it arrives, in order, when the far end reads again; nothing is dropped, nobody is told of an error."""
-    halted = stopped.counters()["udp", "sent"]
     assert running(stopped, "nc")
-    assert stopped.counters()["udp", "sent"] == halted < stopped.before["udp", "sent"] + stopped.datagrams
+    assert stopped.counters()["udp", "sent"] < stopped.before["udp", "sent"] + stopped.datagrams
     stopped.link.pause(False)
 
     def all_arrived():
