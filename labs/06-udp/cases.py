@@ -8,6 +8,7 @@ from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, digest, pattern
 
 TITLE = "Lab 6: UDP and sockets"
 FILES = ["kernel/net/udp.c", "kernel/net/socket_table.c", "kernel/net/socket_receive.c", "kernel/net/socket_send.c"]
+QUEUE = 256  # datagrams: SOCKET_CAPACITY_DEFAULT
 EAGAIN, EFAULT, EMSGSIZE, EADDRINUSE, ECONNREFUSED = -11, -14, -90, -98, -111
 
 
@@ -171,20 +172,20 @@ def ports(s):
 def queue(s):
     port = bound(s)
     before, held = s.counters("socket.queue_full"), s.mbufs_held()
-    payloads = [n.to_bytes(2, "big") + secrets.token_bytes(10) for n in range(80)]
+    payloads = [n.to_bytes(2, "big") + secrets.token_bytes(10) for n in range(QUEUE + 16)]
     s.step(f"send: {len(payloads)} datagrams to a socket that nobody reads")
     for payload in payloads:
         s.link.send(to_guest(payload, port))
     s.ping()
-    s.same("datagrams held by sockets", held["mbuf.socket"] + 64, s.counters("mbuf.socket")["mbuf.socket"],
-           cause="the default capacity is 64 datagrams (SOCKET_CAPACITY_DEFAULT)")
-    s.counted(before, "socket.queue_full", len(payloads) - 64)
+    s.same("datagrams held by sockets", held["mbuf.socket"] + QUEUE, s.counters("mbuf.socket")["mbuf.socket"],
+           cause="the default capacity is 256 datagrams (SOCKET_CAPACITY_DEFAULT)")
+    s.counted(before, "socket.queue_full", len(payloads) - QUEUE)
     for payload in payloads[:3]:
         take(s, 1, payload, cause="a full queue drops the newcomer, and datagrams are read in order")
     extra = secrets.token_bytes(5)
     s.send(to_guest(extra, port))
     s.ping()
-    for payload in payloads[3:64] + [extra]:
+    for payload in payloads[3:QUEUE] + [extra]:
         take(s, 1, payload, cause="what was read makes room again")
     s.no_leak("the queue was emptied", held)
 

@@ -133,7 +133,7 @@ def test_with_datagrams_that_nobody_has_read(wired):
     """They are counted where they wait, and where they go with their socket."""
     wired.run("nc -u -l 5000 > /dev/null &")
     wired.run("nc -u -l 5001 | udpecho 5002 &")  # udpecho does not read its input, so nc stops when the pipe is full
-    for number in range(400):
+    for number in range(1000):
         wired.send(udp_to_guest(bytes([number % 256]) * 100, 5000 + number % 2))
     counters = check_all(wired)
     assert counters["mbuf", "socket"] > 0 and counters["socket", "queue_full"] > 0

@@ -328,7 +328,10 @@ static void test_queue_is_bounded_and_keeps_the_oldest(void **state)
 {
     (void)state;
     struct socket *socket = bound_socket();
+    int capacity = 64 * SOCKET_DATAGRAM_COST;
     uint8_t got;
+    assert_int_equal(socket_setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &capacity, sizeof(capacity)),
+                     0);
     arrive_numbered(0, 70);
     assert_int_equal(counter(NET_socket_queue_full), 6);
     assert_int_equal(socket->dropped, 6);
