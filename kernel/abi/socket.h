@@ -64,8 +64,8 @@ struct sockaddr_in {
 #define MSG_DONTWAIT   0x40
 #define MSG_WAITFORONE 0x10000 /* recvmmsg: after the first datagram as MSG_DONTWAIT */
 
-#define MMSG_MAX                                                                                   \
-    64 /* messages that one recvmmsg or sendmmsg moves; of a longer array it takes the beginning */
+/* Messages that one recvmmsg or sendmmsg moves; of a longer array it takes the beginning. */
+#define MMSG_MAX 64
 
 struct iovec {
     void *iov_base;

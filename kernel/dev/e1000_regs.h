@@ -59,8 +59,8 @@
 #define E1000_RCTL_MPE (1u << 4)  /* all multicast frames */
 #define E1000_RCTL_LPE (1u << 5)  /* frames of more than 1522 bytes */
 #define E1000_RCTL_BAM (1u << 15) /* broadcast frames */
-#define E1000_RCTL_BSIZE                                                                           \
-    (3u << 16) /* buffers of 2048 (0), 1024, 512, 256 bytes; with BSEX 16 times */
+/* Buffers of 2048 (0), 1024, 512, 256 bytes; with BSEX 16 times. */
+#define E1000_RCTL_BSIZE    (3u << 16)
 #define E1000_RCTL_BSEX     (1u << 25)
 #define E1000_RCTL_SECRC    (1u << 26) /* strip the frame check sequence */
 #define E1000_RDBAL         0x2800

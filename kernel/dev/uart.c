@@ -39,8 +39,8 @@
 #define STATUS_ERRORS       0x1c /* parity, framing, break */
 #define STATUS_SEND_EMPTY   0x20
 
-#define DIVISOR_115200                                                                             \
-    2 /* the virt machine's port is clocked with 3.6864 MHz: 3686400 / 16 / 115200 */
+/* The virt machine's port is clocked with 3.6864 MHz: 3686400 / 16 / 115200. */
+#define DIVISOR_115200 2
 #define SEND_FIFO_SIZE 16
 #define RING_SIZE      4096u /* a power of two */
 

@@ -8,14 +8,14 @@
 #include "virtio/virtio.h"
 
 /* Feature bits (5.1.3) that the driver understands. CTRL_RX needs CTRL_VQ (5.1.3.1). */
-#define VIRTIO_NET_F_CSUM VIRTIO_FEATURE(0) /* the device completes checksums of what we send */
-#define VIRTIO_NET_F_GUEST_CSUM                                                                    \
-    VIRTIO_FEATURE(1) /* we take frames whose checksum is not complete */
-#define VIRTIO_NET_F_MTU     VIRTIO_FEATURE(3)
-#define VIRTIO_NET_F_MAC     VIRTIO_FEATURE(5)
-#define VIRTIO_NET_F_STATUS  VIRTIO_FEATURE(16)
-#define VIRTIO_NET_F_CTRL_VQ VIRTIO_FEATURE(17)
-#define VIRTIO_NET_F_CTRL_RX VIRTIO_FEATURE(18)
+/* CSUM: the device completes checksums of what we send. GUEST_CSUM: we take frames whose checksum is not complete. */
+#define VIRTIO_NET_F_CSUM       VIRTIO_FEATURE(0)
+#define VIRTIO_NET_F_GUEST_CSUM VIRTIO_FEATURE(1)
+#define VIRTIO_NET_F_MTU        VIRTIO_FEATURE(3)
+#define VIRTIO_NET_F_MAC        VIRTIO_FEATURE(5)
+#define VIRTIO_NET_F_STATUS     VIRTIO_FEATURE(16)
+#define VIRTIO_NET_F_CTRL_VQ    VIRTIO_FEATURE(17)
+#define VIRTIO_NET_F_CTRL_RX    VIRTIO_FEATURE(18)
 
 /* Configuration space (5.1.4), offsets in bytes; each field is there only with its feature */
 #define VIRTIO_NET_CONFIG_MAC    0  /* 6 bytes */

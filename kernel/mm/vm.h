@@ -72,8 +72,8 @@ static inline void *vm_user_page(const struct vm_space *space, uintptr_t address
 }
 
 /* In proc/usercopy.c, because they act on the current process: copies between kernel memory and its user memory. 0 or
- * -EFAULT. They walk the page table
- * and copy through the kernel's own mapping: switching sstatus.SUM on would flush QEMU's TLB. */
+ * -EFAULT. They walk the page table and copy through the kernel's own mapping: switching sstatus.SUM on would flush
+ * QEMU's TLB. */
 int copy_to_user(uintptr_t to, const void *from, size_t n);
 int copy_from_user(void *to, uintptr_t from, size_t n);
 /* Copies a 0-terminated string of at most size bytes with its 0. Its length, -EFAULT, -ENAMETOOLONG. */

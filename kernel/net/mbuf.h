@@ -33,17 +33,17 @@ enum mbuf_owner {
 #define MBUF_CSUM_VERIFIED  0x04 /* received: the device has verified the transport checksum */
 #define MBUF_CSUM_PARTIAL   0x08 /* to send: the device completes the checksum, see csum_start */
 #define MBUF_LOOPBACK       0x10 /* came through the loopback device */
-#define MBUF_ADMITTED                                                                              \
-    0x20 /* to send: there was room for it, or its sender waits for room (net/netdev.h) */
-#define MBUF_MORE                                                                                  \
-    0x40 /* to send: another frame follows, or netdev_flush(); gone when the driver gets it */
+/* To send: there was room for it, or its sender waits for room (net/netdev.h). */
+#define MBUF_ADMITTED 0x20
+/* To send: another frame follows, or netdev_flush(); gone when the driver gets it. */
+#define MBUF_MORE 0x40
 
 #define MBUF_HEADROOM 64 /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
-#define MBUF_RX_ALIGN                                                                              \
-    6 /* a driver moves data up by this before it posts the mbuf: then the UDP header and the payload
-                          * behind it lie at multiples of 8, as they do in user buffers */
-#define MBUF_DATA_SIZE                                                                             \
-    2048 /* what an empty mbuf with the standard headroom can take, at the least */
+/* A driver moves data up by this before it posts the mbuf: then the UDP header and the payload behind it lie at
+ * multiples of 8, as they do in user buffers. */
+#define MBUF_RX_ALIGN 6
+/* What an empty mbuf with the standard headroom can take, at the least. */
+#define MBUF_DATA_SIZE 2048
 
 struct mbuf {
     struct list_node node; /* in the queue of the owner */
@@ -72,11 +72,11 @@ struct mbuf *mbuf_alloc(enum mbuf_owner owner);
 /* As many as there are, at most n, to the end of `list`; one lock for all of them. Returns how many. */
 unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner);
 void mbuf_free(struct mbuf *m); /* any owner's; NULL is allowed */
-void mbuf_free_all(
-    struct list *queue); /* the same for a whole list, which is empty then; one lock */
+/* The same for a whole list, which is empty then; one lock. */
+void mbuf_free_all(struct list *queue);
 void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner);
-void mbuf_set_owner_all(struct list *list,
-                        enum mbuf_owner owner); /* neither theirs nor the new one is the pool */
+/* For a whole list; neither the owner they have nor the new one is the pool. */
+void mbuf_set_owner_all(struct list *list, enum mbuf_owner owner);
 
 /* Makes a mbuf as new (data, length, flags, owner kept), to be posted or filled again. */
 void mbuf_reset(struct mbuf *m);

@@ -77,14 +77,14 @@ int arp_probe(struct netdev *dev, be32_t address);
 /* Announces the address (RFC 5227, 2.3), twice, ARP_ANNOUNCE_INTERVAL apart: after it was set, and when the
  * link comes back. */
 void arp_announce(struct netdev *dev, be32_t address);
-void arp_flush(
-    struct netdev *dev); /* drops every entry of a device, permanent ones too; NULL: of all */
+/* Drops every entry of a device, permanent ones too; NULL: of all. */
+void arp_flush(struct netdev *dev);
 /* For ioctl: 0, -ENXIO (no such entry), -ENOSPC, -EINVAL, -ENETUNREACH (not on-link anywhere). */
 int arp_entry_get(struct arpreq *request);
 int arp_entry_set(const struct arpreq *request);
 int arp_entry_delete(const struct arpreq *request);
-uint32_t arp_list(struct arpreq *entries,
-                  uint32_t room); /* fills at most room; returns how many there are */
+/* Fills at most room; returns how many there are. */
+uint32_t arp_list(struct arpreq *entries, uint32_t room);
 
 /* How long an entry stays without being confirmed, ns (RFC 1122, 2.3.2.1: configurable). */
 extern uint64_t arp_timeout;
@@ -108,8 +108,8 @@ int ip_route(be32_t source, be32_t destination, struct ip_destination *way);
  * (larger than the MTU), -EINVAL, or an error of the layers below. */
 int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way);
 bool ip_is_own(be32_t address); /* a unicast address of ours, 127/8 included */
-bool ip_is_broadcast(const struct netdev *dev,
-                     be32_t address); /* all-ones, net- or subnet-directed on dev */
+/* All-ones, net- or subnet-directed on dev. */
+bool ip_is_broadcast(const struct netdev *dev, be32_t address);
 bool ip_is_multicast(be32_t address);
 
 /* --- route.c (RFC 1122, 3.3.1): ip_route, ip_is_own and ip_is_broadcast above, and ---
@@ -126,8 +126,8 @@ int ip_route_delete(const struct rtentry *entry); /* -ESRCH */
 uint32_t ip_route_list(struct rtentry *entries, uint32_t room);
 
 /* --- icmp.c (RFC 792, 1122 3.2.2) --- */
-void icmp_input(struct netdev *dev,
-                struct mbuf *m); /* m begins with the ICMP header; m->ip_header is set */
+/* m begins with the ICMP header; m->ip_header is set. */
+void icmp_input(struct netdev *dev, struct mbuf *m);
 /* Answers a received datagram (m->ip_header is set) with an error about it, unless the rules of RFC 1122 3.2.2
  * forbid one, and frees it. */
 void icmp_send_error(struct netdev *dev, struct mbuf *m, uint8_t type, uint8_t code);

@@ -27,11 +27,11 @@
 #define MTU_MIN 68 /* RFC 791, 3.2: every module must be able to pass on so much in one piece */
 
 static struct {
-    struct sleeplock
-        admin_lock; /* one change of a device's state at a time: open and stop may sleep */
+    /* One change of a device's state at a time: open and stop may sleep. */
+    struct sleeplock admin_lock;
     struct spinlock lock;
-    struct netdev
-        *devices[NETDEV_MAX]; /* [lock] for writers; an entry is set before `count` covers it */
+    /* [lock] for writers; an entry is set before `count` covers it. */
+    struct netdev *devices[NETDEV_MAX];
     int count;
 } table;
 

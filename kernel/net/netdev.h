@@ -26,11 +26,11 @@
 #define NETDEV_MAX           8
 #define NETDEV_POLL_BUDGET   64
 #define NETDEV_POLL_INTERVAL (100 * NS_PER_US)
-#define NETDEV_TX_DEFER_MAX                                                                        \
-    128 /* frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top */
+/* Frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top. */
+#define NETDEV_TX_DEFER_MAX     128
 #define ETHERNET_ADDRESS_LENGTH 6
-#define ETHER_ALIGNED                                                                              \
-    __attribute__((aligned(2))) /* link addresses are compared and copied by halfwords */
+/* Link addresses are compared and copied by halfwords. */
+#define ETHER_ALIGNED __attribute__((aligned(2)))
 
 struct netdev;
 

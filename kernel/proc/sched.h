@@ -30,8 +30,8 @@ struct hart {
     struct hart_head head; /* the thread that runs, and how deep interrupts are off */
     unsigned id;           /* [I] */
     bool online;           /* [I after boot] */
-    struct proc
-        *previous; /* whom the thread that just came on has replaced; its lock is still held */
+    /* Whom the thread that just came on has replaced; its lock is still held. */
+    struct proc *previous;
     struct context idle;    /* sched_run()'s registers while a thread runs */
     struct vm_space *space; /* what satp translates with; NULL: the kernel's bare table */
     bool leave_space;       /* another hart wants it to be left if it is not in use */

@@ -55,8 +55,8 @@ struct used_element {
 struct used_ring {
     uint16_t flags;
     uint16_t index;
-    struct used_element
-        elements[]; /* `size` of them; then avail_event, if EVENT_IDX is negotiated */
+    /* `size` of them; then avail_event, if EVENT_IDX is negotiated. */
+    struct used_element elements[];
 };
 
 #define DESCRIPTOR_ALIGN 16u /* 2.7.1 */

@@ -60,8 +60,8 @@ long raw_syscall(long number, long a0, long a1, long a2, long a3, long a4, long 
 
 pid_t fork_checked(void);
 int wait_status(pid_t pid); /* waits for this child (-1: for any); its status */
-int run_in_child(
-    void (*run)(void)); /* the status of a child that only does this and exits with 0 */
+/* The status of a child that only does this and exits with 0. */
+int run_in_child(void (*run)(void));
 void pause_ms(int ms);
 int64_t now_ms(void);
 /* A new file with this many bytes of pattern(offset). */
