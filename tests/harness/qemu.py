@@ -102,17 +102,39 @@ class Console:
     def expect(self, pattern, timeout=10.0):
         """Waits until the regular expression matches behind the last match; returns the match. Raises
         AssertionError with what was there instead."""
+        regex = re.compile(pattern, re.M)
+        match = self._wait(lambda: regex.search(self.text, self.position), repr(pattern), timeout)
+        self.position = match.end()
+        return match
+
+    def until(self, word, timeout=10.0):
+        """Waits for this very text behind the last match; returns what stands before it. A long output comes in
+        many pieces, so what has been looked at is not looked at again."""
+        looked = self.position
+
+        def find():
+            nonlocal looked
+            found = self.text.find(word, looked)
+            looked = max(looked, len(self.text) - len(word) + 1)
+            return found + 1  # 0: not there
+
+        end = self._wait(find, repr(word), timeout) - 1
+        output = self.text[self.position:end]
+        self.position = end + len(word)
+        return output
+
+    def _wait(self, look, what, timeout):
+        """Calls look() after each change, until it returns something true; returns that."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
-                match = re.compile(pattern, re.M).search(self.text, self.position)
-                if match:
-                    self.position = match.end()
-                    return match
+                found = look()
+                if found:
+                    return found
                 left = deadline - time.monotonic()
                 if self._closed or left <= 0 or not self._changed.wait(left):
                     end = "the end of the console" if self._closed else f"nothing within {timeout} s"
-                    raise AssertionError(f"console: expected {pattern!r}, got {end} behind: "
+                    raise AssertionError(f"console: expected {what}, got {end} behind: "
                                          f"{self.text[self.position:][-600:]!r}")
 
     def drain(self):

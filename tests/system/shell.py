@@ -31,8 +31,8 @@ class Shell:
         """The command's output as text."""
         word = secrets.token_hex(4)
         self.console.send(f"{command} ; echo end-{word}\n")
-        self.console.expect(f"end-{word}\n", timeout)  # the terminal's echo of what was typed
-        output = self.console.expect(rf"(?s)(.*?)^end-{word}\n", timeout).group(1)
+        self.console.until(f"end-{word}\n", timeout)  # the terminal's echo of what was typed
+        output = self.console.until(f"end-{word}\n", timeout)
         self.prompt()
         return output
 
