@@ -1,4 +1,4 @@
-"""What pytest is to know before it looks at any folder: our option and our mark."""
+"""What pytest is to know before it looks at any folder: our option and our marks."""
 
 
 def pytest_addoption(parser):
@@ -6,4 +6,5 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "matrix(short...): runs on the whole matrix with --full, else on the short list")
     config.addinivalue_line("markers", "cards(name...): the cards that this test can be on in the matrix")

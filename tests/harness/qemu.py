@@ -180,7 +180,8 @@ class Guest:
     def __init__(self, evidence, run=None, smp=1, nics=1, disk=None, options=(), modern=True, deadline=60,
                  memory="128M", nic="", cards=None, words=""):
         """run: the command of a scripted run, after which the guest powers off with its exit code; None: a
-        shell. nics: how many network interfaces; nic: more properties of each; cards: the kind of each (CARDS).
+        shell. nics: how many network interfaces; nic: more properties of each; cards: the kind of each (CARDS),
+        and properties of its own behind a comma.
         disk: other options in place of disk_options(). options: more of them. modern: virtio version 2. deadline: seconds until QEMU is killed.
         words: for the kernel's command line."""
         self.evidence = evidence
@@ -199,8 +200,10 @@ class Guest:
                     "-d", "guest_errors", "-D", str(evidence.path / "qemu.log")]
         command += disk_options() if disk is None else list(disk)
         for n, link in enumerate(self.links):
+            kind, *properties = cards[n].split(",")
+            device = ",".join([CARDS[kind], f"netdev=n{n}", f"mac={GUEST_MACS[n]}{nic}", *properties])
             command += ["-netdev", f"dgram,id=n{n},local.type=fd,local.str={link.fileno_for_qemu()}",
-                        "-device", f"{CARDS[cards[n]]},netdev=n{n},mac={GUEST_MACS[n]}{nic}"]
+                        "-device", device]
         if run is not None:
             words = f"{words} run={run}"
         if words:

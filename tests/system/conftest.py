@@ -2,11 +2,12 @@
 
 Each test has its own QEMU, links, disk overlay and deadline, so tests run in any order and side by side
 (pytest -n 2). When a test fails, its folder under build/evidence stays and is named in the report.
+
+Which tests run on which cards, modes and numbers of harts is said by their mark `matrix`; see configurations.py.
 """
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -16,43 +17,19 @@ from harness import qemu  # noqa: E402
 from harness.evidence import Evidence  # noqa: E402
 from harness.qemu import Guest  # noqa: E402
 
-
-class Configuration(NamedTuple):
-    """A way to run the same test: on which card, how it is served, and on how many harts."""
-    card: str
-    mode: str  # "interrupt" or "polled"
-    smp: int
-    event_index: bool
-
-    def __str__(self):
-        return f"{self.card}-{self.mode}-smp{self.smp}" + ("" if self.event_index else "-no-event-index")
-
-    def apply(self, options):
-        """Guest's options, with this configuration's where the test does not insist on its own card."""
-        options["smp"] = self.smp
-        if self.mode == "polled":
-            options["words"] = "polled " + options.get("words", "")
-        if options.get("cards") is None:
-            options["cards"] = [self.card] * options.pop("nics", 1)
-        if not self.event_index and all(card.startswith("virtio") for card in options["cards"]):
-            options["nic"] = options.get("nic", "") + ",event_idx=off"
-        return options
-
-
-# The matrix: nettests run on all of it; with --full every test of the files named here does as well. A test that cannot be
-# on every card names those that it can be on: @pytest.mark.cards(...).
-MATRIX = [Configuration(card, mode, smp, event_index) for card in ("virtio", "virtio-pci", "e1000")
-        for mode in ("interrupt", "polled") for smp in (1, 3) for event_index in (True, False)
-        if event_index or card != "e1000"]
-MATRIX_FILES = {"test_wire_arp.py", "test_wire_ip.py", "test_wire_icmp.py", "test_wire_udp.py", "test_interfaces.py"}
+from configurations import MATRIX  # noqa: E402
 
 
 def pytest_generate_tests(metafunc):
-    full, file = metafunc.config.getoption("--full"), metafunc.definition.path.name
-    if "configuration" not in metafunc.fixturenames:
+    """A test marked matrix(short...) runs on the whole matrix with --full, else on the short list; if that is empty, once, as
+    it asks itself."""
+    mark = metafunc.definition.get_closest_marker("matrix")
+    if mark is None:
         return
-    if file == "test_matrix.py" or (full and file in MATRIX_FILES):
-        metafunc.parametrize("configuration", MATRIX, ids=map(str, MATRIX), indirect=True)
+    full = metafunc.config.getoption("--full")
+    chosen = list(dict.fromkeys([*MATRIX, *mark.args] if full else mark.args))
+    if chosen:
+        metafunc.parametrize("configuration", chosen, ids=map(str, chosen), indirect=True)
 
 
 def can_be_there(item):

@@ -28,13 +28,24 @@ class Shell:
         self.console.expect(PROMPT, 30)
 
     def run(self, command, timeout=15):
-        """The command's output as text."""
+        """The command's output as text. Typed, the word has quotes in it, so that the terminal's echo is not taken for
+        the end; and where a background process writes into that echo, it comes in front of the output."""
         word = secrets.token_hex(4)
-        self.console.send(f"{command} ; echo end-{word}\n")
-        self.console.until(f"end-{word}\n", timeout)  # the terminal's echo of what was typed
+        self.console.send(f"{command} ; echo end-''{word}\n")
         output = self.console.until(f"end-{word}\n", timeout)
         self.prompt()
-        return output
+        _, typed, behind = output.partition(f"end-''{word}\n")
+        return behind if typed else output
+
+    def serve(self, command, *ports):
+        """Starts servers in the background, and waits until their UDP ports are bound."""
+        self.run(f"{command} &")
+
+        def ports_bound():
+            sockets = self.run("netstat -u")
+            return all(re.search(rf"\*:{port}\b", sockets) for port in ports)
+
+        wait_until(ports_bound)
 
     def prompt(self):
         self.console.expect(PROMPT)

@@ -8,6 +8,8 @@ from harness.control import Control
 from harness.judges import JUDGES
 from shell import GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, card_names, icmp_to_guest, udp_to_guest, wait_until
 
+pytestmark = pytest.mark.matrix
+
 # What the drop counters of reception are, per group; the others of the same groups are about sending.
 RECEIVE_DROPS = {
     "ether": ("too_short", "not_for_us", "bad_source", "length_field", "unknown_type"),
@@ -131,8 +133,9 @@ def test_after_all_kinds_of_wrong_frames(wired):
 
 def test_with_datagrams_that_nobody_has_read(wired):
     """They are counted where they wait, and where they go with their socket."""
-    wired.run("nc -u -l 5000 > /dev/null &")
-    wired.run("nc -u -l 5001 | udpecho 5002 &")  # udpecho does not read its input, so nc stops when the pipe is full
+    wired.serve("nc -u -l 5000 > /dev/null", 5000)
+    # udpecho does not read its input, so nc stops when the pipe is full.
+    wired.serve("nc -u -l 5001 | udpecho 5002", 5001, 5002)
     for number in range(1000):
         wired.send(udp_to_guest(bytes([number % 256]) * 100, 5000 + number % 2))
     counters = check_all(wired)
@@ -149,8 +152,8 @@ def test_with_datagrams_that_nobody_has_read(wired):
 
 
 def test_broadcasts_to_several_sockets(wired):
-    wired.run("udpecho 5000 &")
-    wired.run("udpecho 5001 &")
+    wired.serve("udpecho 5000", 5000)
+    wired.serve("udpecho 5001", 5001)
     for port in (5000, 5001, 5002):
         wired.send(udp_to_guest(b"all", port, destination=wire.BROADCAST_IP, ethernet=wire.BROADCAST_MAC))
     check_all(wired)

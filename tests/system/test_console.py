@@ -58,7 +58,7 @@ def test_ctrl_c_at_the_prompt_gives_a_new_one(shell):
 
 
 def test_ctrl_c_spares_the_background(shell):
-    shell.run("udpecho 7 &")
+    shell.serve("udpecho 7", 7)
     run_cat(shell)
     shell.console.send(CTRL_C)
     shell.prompt()
@@ -107,8 +107,7 @@ def test_commands(shell, command, output):
 
 
 def test_background_does_not_hold_up_the_shell(shell):
-    shell.run("udpecho 4321 &")
-    assert "4321" in shell.run("netstat -u")
+    shell.serve("udpecho 4321", 4321)
 
 
 def test_long_line_does_no_harm(shell):
@@ -125,7 +124,7 @@ def test_every_control_character_does_no_harm(shell):
 
 
 def test_kill(shell):
-    shell.run("udpecho 4321 &")
+    shell.serve("udpecho 4321", 4321)
     pid = next(line.split()[0] for line in shell.run("ps").splitlines() if "udpecho" in line)
     shell.run(f"kill {pid}; wait")  # the process ends when it runs next, which may be after the next command
     assert "udpecho" not in shell.run("ps")

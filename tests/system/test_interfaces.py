@@ -9,6 +9,8 @@ from harness.host import Host
 from harness.qemu import disk_options
 from shell import Shell, Wired
 
+pytestmark = pytest.mark.matrix
+
 OTHER_IP, OTHER_MAC = "10.0.3.100", "52:55:0a:00:03:64"
 
 

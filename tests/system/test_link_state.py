@@ -3,16 +3,18 @@
 import pytest
 
 from harness import wire
-from harness.qemu import CARDS
+from configurations import EVERY_CARD
 from shell import (GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, card_names, is_announcement, is_arp_reply_to,
                    udp_to_guest, wait_until)
+
+pytestmark = pytest.mark.matrix(*EVERY_CARD)
 
 ECHO = 7
 
 
-@pytest.fixture(params=CARDS)
-def wired(boot, request):
-    shell = Wired(boot(smp=2, cards=[request.param]))
+@pytest.fixture
+def wired(boot):
+    shell = Wired(boot())
     (shell.card,) = card_names(shell)
     shell.monitor = boot.guest.monitor
     shell.introduce()
@@ -94,7 +96,7 @@ def test_changes_under_traffic_lose_nothing(wired, how):
     before go on."""
     changes = {"down-up": f"ifconfig {wired.card} down ; ifconfig {wired.card} up",
                "polled": f"ifconfig {wired.card} polled ; ifconfig {wired.card} interrupt"}
-    wired.run(f"udpecho {ECHO} &")
+    wired.serve(f"udpecho {ECHO}", ECHO)
     quiet = wired.counters()
     load = Load(wired)
 

@@ -1,10 +1,15 @@
 """The same kernel, the same nettests, on each card, with and without interrupts, on one hart and several: every
-configuration of conftest.py."""
+configuration."""
 
 import re
 
+import pytest
+
 from harness.demo import PEER_IP, run_nettests
+from configurations import MATRIX
 from shell import Wired, card_names
+
+pytestmark = pytest.mark.matrix(*MATRIX)
 
 
 def test_nettests(boot, configuration):

@@ -8,6 +8,7 @@ import pytest
 
 from harness import wire
 from harness.host import Host
+from configurations import VIRTIO, Configuration
 from shell import GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, card_names, udp_to_guest, wait_until
 
 WIRE, RING, QUEUE = 300, 256, 128  # frames that fit between a sender and a peer that does not read
@@ -15,11 +16,15 @@ CHUNK = 1472  # nc's datagrams
 OTHER_IP, OTHER_MAC = "10.0.3.100", "52:55:0a:00:03:64"
 
 
+def backed_up(test):
+    """QEMU's e1000 takes every frame at once, so this is about virtio."""
+    return pytest.mark.matrix(VIRTIO)(pytest.mark.cards("virtio", "virtio-pci")(test))
+
+
 @pytest.fixture
 def stopped(boot):
-    """A guest with a process that waits for room: the wire, the ring and the queue behind it are full. QEMU's e1000
-    takes every frame at once, so this is about virtio."""
-    wired = Wired(boot(smp=2, cards=["virtio"]))
+    """A guest with a process that waits for room: the wire, the ring and the queue behind it are full."""
+    wired = Wired(boot())
     wired.run("cat" + " /bin/nettests" * 40 + " > /tmp/big")
     wired.size = int(wired.run("wc -c /tmp/big").split()[0])
     wired.datagrams = -(-wired.size // CHUNK)
@@ -42,6 +47,7 @@ def running(shell, name):
     return re.search(rf"^.* {name}$", shell.run("ps"), re.M)
 
 
+@backed_up
 def test_peer_that_does_not_read_slows_the_sender_down(stopped):
     """All of it arrives, in order, when the far end reads again; nothing is dropped, nobody is told of an error."""
     assert running(stopped, "nc")
@@ -65,6 +71,7 @@ def test_peer_that_does_not_read_slows_the_sender_down(stopped):
     assert len(copy) == stopped.size and copy[:half] == copy[half:]
 
 
+@backed_up
 def test_sender_that_waits_can_be_killed(stopped):
     pid = running(stopped, "nc").group().split()[0]
     stopped.run(f"kill {pid}")
@@ -77,6 +84,7 @@ def test_sender_that_waits_can_be_killed(stopped):
     stopped.ping()
 
 
+@backed_up
 @pytest.mark.parametrize("end", ["down", "link"])
 def test_sender_that_waits_is_told_of_a_dead_network(stopped, boot, end):
     """The send fails with ENETDOWN, and what waited is dropped and counted or sent, but nothing is left."""
@@ -136,17 +144,15 @@ FLOOD_TIME = 3.0  # seconds, at least
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("smp", [1, 3])
-@pytest.mark.parametrize("kind, polled", [("virtio", False), ("virtio", True), ("virtio-pci", False), ("e1000", False)])
-def test_flood_starves_nobody(boot, kind, polled, smp):
+@pytest.mark.matrix(*[Configuration(card, mode, smp) for smp in (1, 3) for card, mode in (
+    ("virtio", "interrupt"), ("virtio", "polled"), ("virtio-pci", "interrupt"), ("e1000", "interrupt"))])
+def test_flood_starves_nobody(boot, configuration):
     """Two cards, one of them flooded: commands at the prompt are answered, the other card's pings are, and the flood goes
     on meanwhile. In interrupt mode its interrupts are far fewer than its frames."""
-    guest = boot(smp=smp, cards=[kind, kind], deadline=110)
+    guest = boot(nics=2, deadline=110)
     wired = Wired(guest)
     first, second = card_names(wired)
-    wired.run(f"ifconfig {second} 10.0.3.15/24 up")
-    if polled:
-        wired.run(f"ifconfig {first} polled ; ifconfig {second} polled")
+    wired.run(f"ifconfig {second} 10.0.3.15/24 up {configuration.mode}")
     wired.introduce()
     other = Host(guest.links[1], OTHER_IP, OTHER_MAC)
     assert "1 received" in wired.run(f"ping -c 1 {OTHER_IP}")
@@ -179,11 +185,12 @@ def test_flood_starves_nobody(boot, kind, polled, smp):
     assert after["udp", "bad_checksum"] - before["udp", "bad_checksum"] >= frames
     assert sum(1 for f in guest.links[1].from_guest(since) if wire.parse_icmp(f)) == pings
     assert not other.refused
-    if polled:  # with the event index, suppression ends for one frame when the ring's 16-bit index comes round
+    if configuration.mode == "polled":
+        # With the event index, suppression ends for one frame when the ring's 16-bit index comes round.
         assert grown(first, "interrupts") <= 1 + frames // 65536
         assert grown(second, "interrupts") == 0
     else:
         assert grown(first, "interrupts") < grown(first, "rx_packets") / 4
     assert grown(first, "polls") > 0 and grown(first, "doorbells") > 0
-    print(f"{kind}, {smp} harts: {frames} frames, {commands} commands, {grown(first, 'interrupts')} interrupts, "
+    print(f"{configuration}: {frames} frames, {commands} commands, {grown(first, 'interrupts')} interrupts, "
           f"{grown(first, 'polls')} polls in {time.monotonic() - began:.1f} s")

@@ -3,17 +3,19 @@
 import pytest
 
 from harness import wire
-from harness.qemu import CARDS
+from configurations import EVERY_CARD
 from shell import PEER_ETH, Wired, card_names, udp_to_guest
+
+pytestmark = pytest.mark.matrix(*EVERY_CARD)
 
 OTHERS = wire.ethernet(wire.mac("52:54:00:99:99:99"), PEER_ETH, 0x88B5, b"to another station" + b"\0" * 40)
 GROUPS = wire.ethernet(wire.mac("01:00:5e:01:02:03"), PEER_ETH, 0x88B5, b"to a group" + b"\0" * 40)
 BROADCAST = wire.ethernet(b"\xff" * 6, PEER_ETH, 0x88B5, b"to all" + b"\0" * 40)
 
 
-@pytest.fixture(params=CARDS)
-def wired(boot, request):
-    shell = Wired(boot(cards=[request.param]))
+@pytest.fixture
+def wired(boot):
+    shell = Wired(boot())
     (shell.card,) = card_names(shell)
     shell.introduce()
     return shell
@@ -58,10 +60,10 @@ def test_change_of_mode_disturbs_no_traffic(wired):
     assert wired.counted(before, "udp", "no_port") == 200
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CARDS if kind.startswith("virtio")])
-def test_device_that_cannot_be_told(boot, kind):
+@pytest.mark.cards("virtio", "virtio-pci")
+def test_device_that_cannot_be_told(boot):
     """Without the feature CTRL_RX: the request is refused, and changes nothing."""
-    wired = Wired(boot(cards=[kind], nic=",ctrl_rx=off"))
+    wired = Wired(boot(nic=",ctrl_rx=off"))
     (card,) = card_names(wired)
     wired.introduce()
     assert "not supported" in wired.run(f"ifconfig {card} promisc").lower()

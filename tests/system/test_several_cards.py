@@ -10,16 +10,20 @@ from harness.demo import PEER_IP, PEER_MAC
 from harness.host import Host
 from harness.judges import JUDGES
 from harness.qemu import GUEST_MACS
+from configurations import Configuration
 from shell import GUEST_MAC, PEER, PEER_ETH, Wired, card_names, is_arp_request_for, udp_to_guest, wait_until
+
+# The mode is all three cards', and so is the event index of those that have one.
+pytestmark = [pytest.mark.matrix(Configuration("virtio", smp=3)), pytest.mark.cards("virtio")]
 
 KINDS = ["virtio", "virtio-pci", "e1000"]
 SUBNETS = ["10.0.2", "10.0.3", "10.0.4"]
 
 
 @pytest.fixture
-def three(boot):
+def three(boot, configuration):
     """A guest with one card of each kind; hosts[n] is the neighbour on links[n], 10.0.(2+n).100."""
-    guest = boot(cards=KINDS, smp=3)
+    guest = boot(cards=KINDS)
     shell = Wired(guest)
     shell.links = guest.links
     shell.cards = card_names(shell)
@@ -28,7 +32,7 @@ def three(boot):
     for name in shell.cards:  # the kernel finds them in an order of its own
         hardware = next(line.split()[1] for line in shell.run(f"ifconfig {name}").splitlines() if "ether" in line)
         shell.subnets[name] = SUBNETS[GUEST_MACS.index(hardware)]
-        shell.run(f"ifconfig {name} {shell.subnets[name]}.15/24 up")
+        shell.run(f"ifconfig {name} {shell.subnets[name]}.15/24 up {configuration.mode}")
     shell.hosts = [shell.peer] + [Host(guest.links[n], f"{SUBNETS[n]}.100", PEER_MAC) for n in (1, 2)]
     shell.introduce()
     return shell

@@ -6,6 +6,8 @@ from harness import wire
 from shell import (GUEST_IP, GUEST_MAC, PEER, PEER_ETH, STRANGER, STRANGER_ETH, Wired,
                    icmp_to_guest, is_announcement, is_arp_reply_to, is_arp_request_for)
 
+pytestmark = pytest.mark.matrix
+
 ZERO = b"\0" * 4
 OTHER_ETH = wire.mac("52:55:0a:00:02:65")
 

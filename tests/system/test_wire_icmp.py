@@ -8,6 +8,8 @@ from scapy.packet import Raw
 from harness import wire
 from shell import (CLOSED_PORT, GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, icmp_to_guest, udp_to_guest)
 
+pytestmark = pytest.mark.matrix
+
 
 @pytest.fixture
 def wired(boot):

@@ -9,6 +9,8 @@ from harness import wire
 from shell import (GUEST_IP, GUEST_MAC, PEER, PEER_ETH, STRANGER, Wired, card_names, icmp_to_guest,
                    is_arp_request_for, udp_to_guest)
 
+pytestmark = pytest.mark.matrix
+
 
 @pytest.fixture
 def wired(boot):

@@ -5,6 +5,8 @@ import pytest
 from harness import wire
 from shell import GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, udp_to_guest
 
+pytestmark = pytest.mark.matrix
+
 ECHO = 7
 
 
@@ -12,12 +14,8 @@ ECHO = 7
 def wired(boot):
     wired = Wired(boot())
     wired.introduce()
-    wired.run(f"udpecho {ECHO} &")
-    # It is up when it answers; until then there is port unreachable.
-    for _ in range(200):
-        if echo(wired, b"up?") == [b"up?"]:
-            return wired
-    raise AssertionError("expected an answer of udpecho, got none in 200 requests")
+    wired.serve(f"udpecho {ECHO}", ECHO)
+    return wired
 
 
 def ready(frame):
@@ -128,7 +126,7 @@ def test_flood_nobody_reads_is_bounded(boot):
     """5000 datagrams for a socket that is not read: the system answers, and mbufs are left for others."""
     wired = Wired(boot())
     wired.introduce()
-    wired.run("nc -u -l 5000 > /dev/null &")
+    wired.serve("nc -u -l 5000 > /dev/null", 5000)
     for number in range(5000):
         wired.send(udp_to_guest(number.to_bytes(2, "big"), 5000))
     wired.ping()
