@@ -116,7 +116,8 @@ bool e1000_is_gone(const struct e1000 *nic);
 /* Fills the ring and tells the device where it is; reception is off. 0; -ENOMEM, then the ring is
  * empty. */
 int e1000_rx_start(struct e1000 *nic);
-/* Gives up what is in the ring: frees all its mbufs. The device no longer uses it. */
+/* Gives up what is in the ring: frees all its mbufs, and counts the frames that are lost. The device no
+ * longer uses it. */
 void e1000_rx_empty(struct e1000 *nic);
 /* Poll thread. Takes at most `budget` descriptors, appends their frames to the list, refills. How
  * many. */

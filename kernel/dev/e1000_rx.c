@@ -43,10 +43,14 @@ static void slot_fill(struct e1000_rx *rx, unsigned slot, struct mbuf *m)
     rx->descriptors[slot] = (struct e1000_rx_descriptor){.address = (uintptr_t)m->data};
 }
 
+/* A frame that was received and not taken is lost, and counted at its last descriptor. */
 void e1000_rx_empty(struct e1000 *nic)
 {
+    const unsigned received = E1000_RX_DD | E1000_RX_EOP;
     struct e1000_rx *rx = &nic->rx;
     for (unsigned slot = 0; slot < rx->size; slot++) {
+        if (rx->mbufs[slot] && (rx->descriptors[slot].status & received) == received)
+            nic->dev.counters.rx_reset++;
         mbuf_free(rx->mbufs[slot]);
         rx->mbufs[slot] = NULL;
     }

@@ -310,10 +310,13 @@ void e1000_tx_halt(struct e1000 *nic)
     spinlock_release(&nic->tx_lock);
 }
 
+/* A frame that the device has not reported as done is lost, and counted. */
 void e1000_tx_empty(struct e1000 *nic)
 {
     spinlock_acquire(&nic->tx_lock);
     for (unsigned slot = 0; slot < nic->tx.size; slot++) {
+        if (nic->tx.mbufs[slot] && !(nic->tx.descriptors[slot].status & E1000_TX_DD))
+            nic->dev.counters.tx_reset++;
         mbuf_free(nic->tx.mbufs[slot]);
         nic->tx.mbufs[slot] = NULL;
     }

@@ -49,20 +49,35 @@ static void running_set(struct virtio_net *net, bool running)
     spinlock_release(&net->rx_lock);
 }
 
-/* Stops the device and frees the mbufs in its rings; frames that wait stay. Also ends a start that
- * failed half way. If the device does not confirm the reset it may still write to them: they stay
- * its own for good. */
+/* After a reset: frees the mbufs in the rings, and counts the frames that are lost with them: received
+ * ones that nobody has taken, and those to send that are not known to be sent. A broken ring does
+ * not tell what was done. */
+static void rings_empty(struct virtio_net *net)
+{
+    struct netdev_counters *counters = &net->dev.counters;
+    void *token;
+    uint32_t written;
+
+    for (; virtq_get(net->rx, &token, &written) > 0; counters->rx_reset++)
+        mbuf_free(token);
+    while ((token = virtq_reclaim(net->rx)))
+        mbuf_free(token);
+    while (virtq_get(net->tx, &token, &written) > 0)
+        mbuf_free(token);
+    for (; (token = virtq_reclaim(net->tx)); counters->tx_reset++)
+        mbuf_free(token);
+}
+
+/* Stops the device and empties its rings; frames that wait stay. Also ends a start that failed half
+ * way. If the device does not confirm the reset it may still write to the mbufs: they stay its own
+ * for good. */
 static int device_halt(struct virtio_net *net)
 {
-    struct mbuf *m;
     running_set(net, false);
     int error = virtio_reset(net->device);
     if (error)
         return error;
-    while ((m = virtq_reclaim(net->rx)))
-        mbuf_free(m);
-    while ((m = virtq_reclaim(net->tx)))
-        mbuf_free(m);
+    rings_empty(net);
     virtio_net_control_empty(net);
     return 0;
 }

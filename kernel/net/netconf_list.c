@@ -63,13 +63,14 @@ static void counters_write_device(struct counter_writer *writer, const struct ne
         size_t offset;
         enum counter_kind kind;
     } described[] = {
-        DEVICE_COUNTER(rx_packets, SUM),    DEVICE_COUNTER(rx_bytes, SUM),
-        DEVICE_COUNTER(rx_no_mbuf, DROP),   DEVICE_COUNTER(rx_bad_length, DROP),
-        DEVICE_COUNTER(rx_errors, DROP),    DEVICE_COUNTER(tx_packets, SUM),
-        DEVICE_COUNTER(tx_bytes, SUM),      DEVICE_COUNTER(tx_deferred, SUM),
-        DEVICE_COUNTER(tx_ring_full, DROP), DEVICE_COUNTER(tx_down, DROP),
-        DEVICE_COUNTER(tx_too_long, DROP),  DEVICE_COUNTER(interrupts, SUM),
-        DEVICE_COUNTER(polls, SUM),         DEVICE_COUNTER(doorbells, SUM),
+        DEVICE_COUNTER(rx_packets, SUM),  DEVICE_COUNTER(rx_bytes, SUM),
+        DEVICE_COUNTER(rx_no_mbuf, DROP), DEVICE_COUNTER(rx_bad_length, DROP),
+        DEVICE_COUNTER(rx_errors, DROP),  DEVICE_COUNTER(rx_reset, DROP),
+        DEVICE_COUNTER(tx_packets, SUM),  DEVICE_COUNTER(tx_bytes, SUM),
+        DEVICE_COUNTER(tx_deferred, SUM), DEVICE_COUNTER(tx_ring_full, DROP),
+        DEVICE_COUNTER(tx_down, DROP),    DEVICE_COUNTER(tx_too_long, DROP),
+        DEVICE_COUNTER(tx_reset, DROP),   DEVICE_COUNTER(interrupts, SUM),
+        DEVICE_COUNTER(polls, SUM),       DEVICE_COUNTER(doorbells, SUM),
         DEVICE_COUNTER(restarts, SUM),
     };
     _Static_assert(ARRAY_SIZE(described) * sizeof(uint64_t) == sizeof(struct netdev_counters),

@@ -69,11 +69,13 @@ struct netdev_counters {
     uint64_t rx_no_mbuf;           /* dropped: no mbuf to replace the received one */
     uint64_t rx_bad_length;        /* dropped: device reported an impossible length */
     uint64_t rx_errors;            /* dropped: device marked it bad */
+    uint64_t rx_reset; /* dropped: received, but not handed up when the device was reset */
     uint64_t tx_packets, tx_bytes; /* accepted by the ring: under the driver's transmit lock */
     uint64_t tx_deferred;          /* had to wait for ring room (not a loss) */
     uint64_t tx_ring_full;         /* dropped: ring and waiting queue were full */
     uint64_t tx_down;              /* dropped: device or link down */
     uint64_t tx_too_long;          /* dropped: larger than the device takes */
+    uint64_t tx_reset; /* dropped: of tx_packets, not known to be sent when the device was reset */
     uint64_t interrupts, polls, doorbells, restarts;
 };
 

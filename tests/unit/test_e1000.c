@@ -301,10 +301,35 @@ static void test_stop_under_traffic(void **state)
     netdev_down(dev);
     fakenet_assert_no_leak();
     assert_int_equal(dev->counters.tx_down, waiting);
+    assert_int_equal(dev->counters.tx_reset, 10 - waiting);
+    assert_int_equal(dev->counters.rx_reset, 3);
     assert_int_equal(netdev_up(dev), 0);
     model.tx_held = false;
     assert_int_equal(transmit(1), 0);
     assert_int_equal(model.sent_count, 1); /* nothing of before: the ring is a new one */
+}
+
+/* What the device has sent is no loss, nor is what has been handed up. */
+static void test_stop_counts_what_is_lost(void **state)
+{
+    (void)state;
+    start_held();
+    for (unsigned i = 0; i < 4; i++)
+        receive_unknown();
+    netdev_poll_round(dev);
+    receive_unknown();
+    for (unsigned i = 0; i < 5; i++)
+        transmit((uint8_t)i);
+    e1000_model_send(&model, 2);
+    netdev_down(dev);
+    assert_int_equal(dev->counters.tx_packets, 5);
+    assert_int_equal(dev->counters.tx_reset, 3);
+    assert_int_equal(dev->counters.rx_packets, 4);
+    assert_int_equal(dev->counters.rx_reset, 1);
+    assert_int_equal(netdev_up(dev), 0);
+    netdev_down(dev); /* an empty ring costs nothing */
+    assert_int_equal(dev->counters.tx_reset, 3);
+    assert_int_equal(dev->counters.rx_reset, 1);
 }
 
 /* A device that does not confirm the reset is cut off from memory, which then is ours. */
@@ -364,6 +389,7 @@ static void test_transmit_stall(void **state)
     model.tx_held = false;
     assert_false(netdev_poll_round(dev));
     assert_int_equal(dev->counters.restarts, 1);
+    assert_int_equal(dev->counters.tx_reset, 6);
     assert_false(dev->broken);
     assert_int_equal(model.sent_count, 6);
     for (unsigned i = 0; i < 6; i++)
@@ -467,6 +493,7 @@ int main(void)
         TEST(test_open_without_mbufs),
         TEST(test_stop_and_start),
         TEST(test_stop_under_traffic),
+        TEST(test_stop_counts_what_is_lost),
         TEST(test_stop_without_an_end),
         TEST(test_gone),
         TEST(test_transmit_stall),

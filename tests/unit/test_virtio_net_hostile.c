@@ -236,6 +236,53 @@ static void test_recovery(void **state)
     recovers_from(break_transmit_ring);
 }
 
+static void receive_two_more(struct model *m)
+{
+    for (int n = 0; m->queues[RX].live && n < 2; n++)
+        receive_unknown();
+}
+
+/* Frames in = handed up + dropped + queued, and frames out likewise: what a reset costs is counted, those that come until
+ * it takes effect included; what the device has sent is no loss. */
+static void test_frames_lost_with_the_rings_are_counted(void **state)
+{
+    (void)state;
+    start(0);
+    for (uint8_t n = 0; n < 5; n++)
+        transmit(n, false);
+    sent(0);
+    sent(1);
+    model.last_moment = receive_two_more;
+    break_with_needs_reset();
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 1);
+    assert_int_equal(dev->counters.rx_reset, 2);
+    assert_int_equal(dev->counters.tx_reset, 3);
+
+    transmit(5, false);
+    transmit(6, false);
+    sent(5);
+    netdev_down(dev);
+    assert_int_equal(dev->counters.rx_reset, 4);
+    assert_int_equal(dev->counters.tx_reset, 4);
+    assert_int_equal(dev->counters.tx_packets, 7);
+    assert_int_equal(dev->counters.rx_packets, 0);
+}
+
+/* A broken ring does not tell what was done: all that it holds is taken for lost. */
+static void test_frames_lost_with_a_broken_ring_are_counted(void **state)
+{
+    (void)state;
+    start(0);
+    for (uint8_t n = 0; n < 5; n++)
+        transmit(n, false);
+    break_transmit_ring();
+    sent(0);
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 1);
+    assert_int_equal(dev->counters.tx_reset, 5);
+}
+
 /* The sender is the first to see that the ring is broken: the poll thread is called. */
 static void test_sender_that_finds_the_ring_broken(void **state)
 {
@@ -415,6 +462,8 @@ int main(void)
         TEST(test_lost_interrupts),
         TEST(test_stray_interrupts),
         TEST(test_recovery),
+        TEST(test_frames_lost_with_the_rings_are_counted),
+        TEST(test_frames_lost_with_a_broken_ring_are_counted),
         TEST(test_sender_that_finds_the_ring_broken),
         TEST(test_recovery_from_lies),
         TEST(test_repeated_frame_is_delivered_once),
