@@ -152,6 +152,14 @@ static void virtio_net_stop(struct netdev *dev)
     sleeplock_release(&net->life);
 }
 
+/* Between its start and its end senders find no device that is down: their frames wait. */
+static void recovering_set(struct virtio_net *net, bool recovering)
+{
+    spinlock_acquire(&net->tx_lock);
+    net->recovering = recovering;
+    spinlock_release(&net->tx_lock);
+}
+
 /* Poll thread. The device has failed: what it holds is lost, what waits is sent after a new start.
  */
 static void device_recover(struct virtio_net *net)
@@ -162,7 +170,10 @@ static void device_recover(struct virtio_net *net)
     kprintf("%s: reset after an error of the device\n", net->dev.name);
     net->dev.counters.restarts++;
     net->recovered_at = now;
-    if (device_halt(net) == 0 && !again && device_start(net) == 0) {
+    recovering_set(net, !again);
+    bool live = device_halt(net) == 0 && !again && device_start(net) == 0;
+    recovering_set(net, false);
+    if (live) {
         netdev_schedule(&net->dev); /* a poll sends what waits */
         return;
     }

@@ -253,12 +253,14 @@ static void tx_flush(struct virtio_net *net)
 static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
 {
     struct netdev *dev = &net->dev;
-    if (!net->running)
+    if (!net->running && !net->recovering)
         return tx_drop(m, &dev->counters.tx_down, -ENETDOWN);
     if (m->length > dev->mtu_max + ETHERNET_HEADER)
         return tx_drop(m, &dev->counters.tx_too_long, -EMSGSIZE);
 
     int error = 0;
+    if (!net->running)
+        return netdev_tx_defer(dev, m);
     if (virtq_free_count(net->tx) == 0)
         tx_reclaim(net);
     /* Behind the frames that wait already, so that order is kept. */

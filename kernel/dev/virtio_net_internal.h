@@ -31,6 +31,7 @@ struct virtio_net {
     struct spinlock tx_lock;
     struct virtq *tx; /* [tx_lock] */
     bool polling;     /* [tx_lock] the poll's end will kick */
+    bool recovering;  /* [tx_lock] not running, but soon again: frames wait */
     /* [tx_lock] clock_ns() since when frames wait and none has got sent; 0: it is not so */
     uint64_t tx_waiting_since;
     bool tx_stalled; /* [tx_lock] that has been too long */

@@ -162,7 +162,9 @@ class Monitor:
             self.command("qmp_capabilities")
         self._socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         while True:
-            answer = json.loads(self._answers.readline())
+            line = self._answers.readline()
+            assert line, f"QEMU: {name}: the connection was closed"
+            answer = json.loads(line)
             assert "error" not in answer, f"QEMU: {name} {arguments}: {answer['error']['desc']}"
             if "return" in answer:  # else an event
                 return answer["return"]

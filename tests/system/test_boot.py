@@ -6,7 +6,7 @@ from harness.demo import PEER_IP, PEER_MAC
 from harness.evidence import BUILD
 from harness.host import Host
 from harness.qemu import disk_options
-from shell import PROMPT, Shell, Wired
+from shell import PROMPT, Shell
 
 
 @pytest.mark.parametrize("smp", range(1, 9))
@@ -136,39 +136,6 @@ def test_other_devices_are_left_alone(boot):
 @pytest.mark.parametrize("memory", ["32M", "64M", "256M", "512M"])
 def test_memory_sizes(boot, memory):
     assert "bin" in Shell(boot(memory=memory)).run("ls /")
-
-
-def test_link_down_and_up_again(boot):
-    """The cable is pulled and put back: the stack says so, and works again."""
-    qmp = boot.evidence.path / "qmp"
-    guest = boot(options=("-chardev", f"socket,id=qmp,path={qmp},server=on,wait=off", "-mon",
-                          "chardev=qmp,mode=control"))
-    wired = Wired(guest)
-    wired.introduce()
-    set_link(qmp, "n0", False)
-    guest.console.expect("link down")
-    assert wired.run("ping -c 1 10.0.2.100").find("1 received") < 0
-    set_link(qmp, "n0", True)
-    guest.console.expect("link up")
-    wired.introduce()
-    assert "1 received" in wired.run("ping -c 1 10.0.2.100")
-
-
-def set_link(path, name, up):
-    """QMP's set_link of a network back end."""
-    import json
-    import socket
-    with socket.socket(socket.AF_UNIX) as monitor:
-        monitor.settimeout(10)
-        monitor.connect(str(path))
-        lines = monitor.makefile("rw")
-        lines.readline()
-        for command in ({"execute": "qmp_capabilities"},
-                        {"execute": "set_link", "arguments": {"name": name, "up": up}}):
-            lines.write(json.dumps(command) + "\n")
-            lines.flush()
-            while "return" not in json.loads(lines.readline()):
-                pass
 
 
 def test_ping_of_the_peer(boot):

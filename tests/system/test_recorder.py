@@ -7,13 +7,11 @@ of tests/conformance.tsv name these tests. That the rules can fail is shown by t
 
 import fcntl
 import json
-import tempfile
 import traceback
-from pathlib import Path
 
 import pytest
 
-from harness import qmp, recorder, rules, rules_e1000, rules_rings, rules_transport, rules_virtio
+from harness import recorder, rules, rules_e1000, rules_rings, rules_transport, rules_virtio
 from harness.evidence import BUILD, Evidence
 from harness.qemu import Guest, disk_options
 from shell import Wired
@@ -35,10 +33,10 @@ RECORDINGS = {
 }
 
 
-def session(wired, monitor, samples):
+def session(wired, samples):
     """What a recording shows. Samples of the rings are taken between the steps."""
     def look():
-        samples.append(rules_rings.sample(monitor))
+        samples.append(rules_rings.sample(wired.guest.monitor))
 
     def talk():
         wired.introduce()
@@ -56,7 +54,7 @@ def session(wired, monitor, samples):
     wired.run(f"ifconfig {name} up")
     talk()
     for up in (False, True):
-        monitor.command("set_link", name="n0", up=up)
+        wired.guest.monitor.set_link(0, up)
         wired.guest.console.expect("link up" if up else "link down")
     talk()
     wired.run("mkdir /recorded")
@@ -67,14 +65,12 @@ def record(name, folder):
     """Makes the recording: a log of QEMU, the samples of the rings, and what else went wrong."""
     evidence = Evidence(f"recording {name}", "pytest tests/system/test_recorder.py")
     samples = []
-    with tempfile.TemporaryDirectory() as short:
-        path = Path(short) / "qmp"
-        settings = {"cards": ["virtio"], **RECORDINGS[name]}
-        with Guest(evidence, options=recorder.options(folder / "log") + qmp.options(path), **settings) as guest:
-            if settings.get("modern", True):
-                session(Wired(guest), qmp.Monitor(path), samples)
-            else:
-                guest.wait(40)  # without a disk that it can use, it ends by itself
+    settings = {"cards": ["virtio"], **RECORDINGS[name]}
+    with Guest(evidence, options=recorder.options(folder / "log"), **settings) as guest:
+        if settings.get("modern", True):
+            session(Wired(guest), samples)
+        else:
+            guest.wait(40)  # without a disk that it can use, it ends by itself
     (folder / "samples").write_text(json.dumps(samples))
     problems = guest.problems()
     evidence.finish("\n".join(problems) or None)

@@ -11,7 +11,8 @@ from harness.host import Host
 from harness.judges import JUDGES
 from harness.qemu import GUEST_MACS
 from configurations import Configuration
-from shell import GUEST_MAC, PEER, PEER_ETH, Wired, card_names, is_arp_request_for, udp_to_guest, wait_until
+from shell import (GUEST_MAC, PEER, PEER_ETH, Wired, card_names, is_arp_reply_to, is_arp_request_for, udp_to_guest,
+                   wait_until)
 
 # The mode is all three cards', and so is the event index of those that have one.
 pytestmark = [pytest.mark.matrix(Configuration("virtio", smp=3)), pytest.mark.cards("virtio")]
@@ -34,7 +35,11 @@ def three(boot, configuration):
         shell.subnets[name] = SUBNETS[GUEST_MACS.index(hardware)]
         shell.run(f"ifconfig {name} {shell.subnets[name]}.15/24 up {configuration.mode}")
     shell.hosts = [shell.peer] + [Host(guest.links[n], f"{SUBNETS[n]}.100", PEER_MAC) for n in (1, 2)]
-    shell.introduce()
+    for n, link in enumerate(shell.links):  # QEMU's e1000 receives nothing in its first second
+        own = wire.ip(f"{SUBNETS[n]}.15")
+        neighbour = wire.ip(f"{SUBNETS[n]}.100")
+        link.send(wire.arp_frame(PEER_ETH, wire.BROADCAST_MAC, wire.ARP_REQUEST, neighbour, own))
+        assert link.wait_for(lambda f: is_arp_reply_to(f, neighbour)), f"expected an answer from {shell.cards[n]}"
     return shell
 
 

@@ -269,6 +269,31 @@ static void test_frames_lost_with_the_rings_are_counted(void **state)
     assert_int_equal(dev->counters.rx_packets, 0);
 }
 
+static void send_one(struct model *m)
+{
+    if (m->queues[TX].live)
+        assert_int_equal(transmit(9, false), 0);
+}
+
+/* Who sends just while the device is started anew is not told that the network is down; who sends when it is given up is. */
+static void test_sender_meets_a_recovery(void **state)
+{
+    (void)state;
+    start(0);
+    model.last_moment = send_one;
+    break_with_needs_reset();
+    netdev_poll_round(dev);
+    model.last_moment = NULL;
+    assert_int_equal(dev->counters.restarts, 1);
+    assert_int_equal(dev->counters.tx_down, 0);
+    netdev_poll_round(dev);
+    sent(9);
+    break_with_needs_reset(); /* at once */
+    netdev_poll_round(dev);
+    assert_true(dev->broken);
+    assert_int_equal(transmit(10, false), -ENETDOWN);
+}
+
 /* A broken ring does not tell what was done: all that it holds is taken for lost. */
 static void test_frames_lost_with_a_broken_ring_are_counted(void **state)
 {
@@ -463,6 +488,7 @@ int main(void)
         TEST(test_stray_interrupts),
         TEST(test_recovery),
         TEST(test_frames_lost_with_the_rings_are_counted),
+        TEST(test_sender_meets_a_recovery),
         TEST(test_frames_lost_with_a_broken_ring_are_counted),
         TEST(test_sender_that_finds_the_ring_broken),
         TEST(test_recovery_from_lies),
