@@ -156,7 +156,7 @@ qemu-gdb: tools all ## the same, stopped at the first instruction; then run gdb 
 test: tools all unit-programs ## everything: unit tests (ASan, UBSan), the include rule, system tests
 	@$(PYTHON) tests/run.py
 
-test-full: tools all unit-programs ## the same, and the network tests on every card, polled or not, on 1 and 3 harts
+test-full: tools all unit-programs ## the same, with the network's on every card, polled or not, on 1 and 3 harts
 	@$(PYTHON) tests/run.py --full tests
 
 unit: unit-programs ## the unit tests only

@@ -39,8 +39,8 @@ def test_a2_request_for_another_host_gets_no_reply(wired):
 def test_a1_odd_requests_are_ignored_and_counted(wired, fields, counter):
     wired.introduce()
     before = wired.counters()
-    operation = fields.pop("operation", wire.ARP_REQUEST)
-    assert wired.answers(wire.arp_frame(PEER_ETH, wire.BROADCAST_MAC, operation, PEER, GUEST_IP, **fields)) == []
+    fields = {"operation": wire.ARP_REQUEST, **fields}
+    assert wired.answers(wire.arp_frame(PEER_ETH, wire.BROADCAST_MAC, sender_ip=PEER, target_ip=GUEST_IP, **fields)) == []
     assert wired.counted(before, "arp", counter) == 1
 
 
