@@ -6,5 +6,5 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "matrix(short...): runs on the whole matrix with --full, else on the short list")
+    config.addinivalue_line("markers", "matrix(short..., rings=False): with --full runs on the whole matrix, else on the short list")
     config.addinivalue_line("markers", "cards(name...): the cards that this test can be on in the matrix")

@@ -1,23 +1,25 @@
 """The matrix: the ways to run the same test, and which tests run on which of them.
 
 {virtio on mmio, virtio on PCI, e1000} x {interrupt, polled} x {1 hart, 3 harts}, and for virtio each of these with the
-event index and without. `make test-full` runs every test whose outcome the card can change on all of it: pytest.mark.matrix,
-on the whole file (pytestmark) or on a test. A test that cannot be on every card names those that it can be on:
-pytest.mark.cards(...). `make test` runs them on the short list that the mark names, or once as they are.
+event index and without. `make test-full` runs every test whose outcome the card can change on it: pytest.mark.matrix, on
+the whole file (pytestmark) or on a test. The event index is turned off only where the rings matter: rings=True.
+A test that cannot be on every card names those that it can be on: pytest.mark.cards(...). `make test` runs them on the
+short list that the mark names, or once as they are.
 
-On the matrix:
-    test_matrix                                nettests, all of them (with `make test`, too)
-    test_wire_arp, _ip, _icmp, _udp            the protocols on the wire
-    test_interfaces, _link_state, _receive_mode, _recovery    ifconfig, cables, filters, broken devices
-    test_pressure, _arithmetic                 rings that are full, floods, and that no frame is lost without a count
-    test_several_cards                         one card of each kind, on the rows of the card "virtio"
-    test_tcpdump                               the tests about what a card's frames look like
+On the whole matrix:
+    test_matrix                        nettests, all of them (with `make test`, too)
+    test_link_state, _recovery         cables, interfaces and devices that go down and up under traffic
+    test_pressure, _arithmetic         rings that are full, floods, and that no frame is lost without a count
+    test_several_cards                 one card of each kind, on the rows of the card "virtio"
+On the matrix with the event index on (a few frames at a time: off, these tests would repeat what nettests show):
+    test_wire_arp, _ip, _icmp, _udp    the protocols on the wire
+    test_interfaces, _receive_mode     ifconfig and filters; not ifconfig's wrong arguments, which end above the card
+    test_tcpdump                       what a card's frames look like; not filters and arguments, which end above it
 
 Not on it, because the card has no say in them:
     test_boot, _disk, _console, _gdb, _usertests    start, disk, terminal, system calls (the sockets' ones by loopback)
-    test_configuration                         how init reads net.conf
-    test_nettests                              one nettest at a time, and peers that fail; all at once: test_matrix
-    test_tcpdump's filters and arguments       they look at copies, above the cards
+    test_configuration                 how init reads net.conf
+    test_nettests                      one nettest at a time, and peers that fail; all at once: test_matrix
     test_barriers, _build, _conformance, _evidence, _harness, _recorder_rules, _run    no guest at all, or any
 Not on it, because they choose cards, modes and harts by themselves:
     test_nics, test_recorder

@@ -21,13 +21,14 @@ from configurations import MATRIX  # noqa: E402
 
 
 def pytest_generate_tests(metafunc):
-    """A test marked matrix(short...) runs on the whole matrix with --full, else on the short list; if that is empty, once, as
-    it asks itself."""
+    """A test marked matrix(short..., rings=) runs on the matrix with --full, else on the short list; if that is empty, once,
+    as it asks itself."""
     mark = metafunc.definition.get_closest_marker("matrix")
     if mark is None:
         return
-    full = metafunc.config.getoption("--full")
-    chosen = list(dict.fromkeys([*MATRIX, *mark.args] if full else mark.args))
+    rings = mark.kwargs.get("rings", False)
+    full = [way for way in MATRIX if way.event_index or rings] if metafunc.config.getoption("--full") else []
+    chosen = list(dict.fromkeys([*full, *mark.args]))
     if chosen:
         metafunc.parametrize("configuration", chosen, ids=map(str, chosen), indirect=True)
 

@@ -8,7 +8,7 @@ from harness.control import Control
 from harness.judges import JUDGES
 from shell import GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, card_names, icmp_to_guest, udp_to_guest, wait_until
 
-pytestmark = pytest.mark.matrix
+pytestmark = pytest.mark.matrix(rings=True)
 
 # What the drop counters of reception are, per group; the others of the same groups are about sending.
 RECEIVE_DROPS = {

@@ -9,8 +9,6 @@ from harness.host import Host
 from harness.qemu import disk_options
 from shell import Shell, Wired
 
-pytestmark = pytest.mark.matrix
-
 OTHER_IP, OTHER_MAC = "10.0.3.100", "52:55:0a:00:03:64"
 
 
@@ -27,6 +25,7 @@ def test_default_configuration(boot):
         assert expected in text
 
 
+@pytest.mark.matrix
 def test_polled_mode_can_be_switched_while_running(boot):
     """Traffic goes on; polled, no interrupt comes any more; back again, they do."""
     wired = Wired(boot(smp=2))
@@ -48,6 +47,7 @@ def test_polled_mode_can_be_switched_while_running(boot):
     assert wired.counters()[name, "interrupts"] > before[name, "interrupts"]
 
 
+@pytest.mark.matrix
 def test_interface_that_is_down_is_silent(boot):
     wired = Wired(boot())
     wired.introduce()
@@ -62,6 +62,7 @@ def test_interface_that_is_down_is_silent(boot):
     wired.ping()
 
 
+@pytest.mark.matrix
 def test_mtu_bounds_what_is_sent(boot):
     wired = Wired(boot())
     wired.introduce()
@@ -89,6 +90,7 @@ def is_reply_from(address):
                           and packet.sender_ip == address)
 
 
+@pytest.mark.matrix
 def test_address_can_be_changed(boot):
     wired = Wired(boot())
     (name,) = first_interface(wired)
@@ -104,6 +106,7 @@ def test_address_can_be_changed(boot):
     assert not any(map(is_reply_from(wire.ip("10.0.2.15")), wired.link.from_guest(since)))
 
 
+@pytest.mark.matrix
 def test_two_cards_with_two_networks(boot):
     """Each network is reached through its own card, and nothing of one shows on the other."""
     guest = boot(nics=2, smp=2)
@@ -121,6 +124,7 @@ def test_two_cards_with_two_networks(boot):
         assert {(p.source, p.destination) for p in packets} == {(wire.ip(source), host.ip)}
 
 
+@pytest.mark.matrix
 def test_frames_for_the_other_cards_address(boot):
     """A host accepts a datagram for any of its addresses, or only for the card's own: but it must not
     answer ARP on one network for its address on the other (A2)."""
@@ -138,6 +142,7 @@ def test_frames_for_the_other_cards_address(boot):
                 if (p := wire.parse_arp(f)) and p.sender_ip == wire.ip("10.0.3.15")]
 
 
+@pytest.mark.matrix
 def test_card_in_another_slot(boot):
     guest = boot(disk=disk_options() + ["-device", "virtio-rng-device"])
     wired = Wired(guest)
@@ -146,6 +151,7 @@ def test_card_in_another_slot(boot):
 
 
 @pytest.mark.cards("virtio", "virtio-pci")
+@pytest.mark.matrix
 def test_mtu_of_the_device_is_taken(boot):
     """VIRTIO_NET_F_MTU: the device says what its network carries (virtio 1.2, 5.1.4)."""
     wired = Wired(boot(nic=",host_mtu=1400"))

@@ -6,7 +6,7 @@ from configurations import EVERY_CARD
 from load import Load, check_nothing_is_lost
 from shell import PEER, Wired, card_names, is_announcement, is_arp_reply_to, wait_until
 
-pytestmark = pytest.mark.matrix(*EVERY_CARD)
+pytestmark = pytest.mark.matrix(*EVERY_CARD, rings=True)
 
 
 @pytest.fixture

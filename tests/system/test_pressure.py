@@ -18,7 +18,7 @@ OTHER_IP, OTHER_MAC = "10.0.3.100", "52:55:0a:00:03:64"
 
 def backed_up(test):
     """QEMU's e1000 takes every frame at once, so this is about virtio."""
-    return pytest.mark.matrix(VIRTIO)(pytest.mark.cards("virtio", "virtio-pci")(test))
+    return pytest.mark.matrix(VIRTIO, rings=True)(pytest.mark.cards("virtio", "virtio-pci")(test))
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ FLOOD_TIME = 3.0  # seconds, at least
 
 @pytest.mark.timeout(120)
 @pytest.mark.matrix(*[Configuration(card, mode, smp) for smp in (1, 3) for card, mode in (
-    ("virtio", "interrupt"), ("virtio", "polled"), ("virtio-pci", "interrupt"), ("e1000", "interrupt"))])
+    ("virtio", "interrupt"), ("virtio", "polled"), ("virtio-pci", "interrupt"), ("e1000", "interrupt"))], rings=True)
 def test_flood_starves_nobody(boot, configuration):
     """Two cards, one of them flooded: commands at the prompt are answered, the other card's pings are, and the flood goes
     on meanwhile. In interrupt mode its interrupts are far fewer than its frames."""

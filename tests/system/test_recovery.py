@@ -15,7 +15,7 @@ from harness.host import PORT_DISCARD
 from load import Load, check_nothing_is_lost
 from shell import Wired, card_names, wait_until
 
-pytestmark = [pytest.mark.matrix(Configuration("virtio"), Configuration("virtio-pci")),
+pytestmark = [pytest.mark.matrix(Configuration("virtio"), Configuration("virtio-pci"), rings=True),
               pytest.mark.cards("virtio", "virtio-pci")]
 
 MEMORY = 128 << 20

@@ -15,7 +15,7 @@ from shell import (GUEST_MAC, PEER, PEER_ETH, Wired, card_names, is_arp_reply_to
                    wait_until)
 
 # The mode is all three cards', and so is the event index of those that have one.
-pytestmark = [pytest.mark.matrix(Configuration("virtio", smp=3)), pytest.mark.cards("virtio")]
+pytestmark = [pytest.mark.matrix(Configuration("virtio", smp=3), rings=True), pytest.mark.cards("virtio")]
 
 KINDS = ["virtio", "virtio-pci", "e1000"]
 SUBNETS = ["10.0.2", "10.0.3", "10.0.4"]
