@@ -13,11 +13,12 @@ import pytest
 from harness.evidence import BUILD, TOP
 
 SYSTEM = Path(__file__).resolve().parent
-HEAD = f"""import sys
+PATHS = f"""import sys
 sys.path[:0] = [{str(SYSTEM)!r}, {str(SYSTEM.parent)!r}]
-from shell import Wired
 """
-CONFTEST = f"""import importlib.util
+HEAD = f"""{PATHS}from shell import Wired
+"""
+CONFTEST = f"""{PATHS}import importlib.util
 spec = importlib.util.spec_from_file_location("system_conftest", {str(SYSTEM / "conftest.py")!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)

@@ -21,7 +21,7 @@
 
 #include "../lib/netconf.h"
 
-#define ECHO_BATCH     32
+#define BATCH          32
 #define INTERFACES_MAX 16
 #define TEXT_MAX       16384
 #define TEXT_PART      1400
@@ -57,51 +57,72 @@ static bool reply(int fd, const void *data, size_t n)
     return sendto(fd, data, n, 0, (struct sockaddr *)&peer, peer_length) >= 0;
 }
 
-/* As many as are waiting, ECHO_BATCH at most, are taken in one call and answered in another. */
-static void echo_serve(void)
-{
-    static char payloads[ECHO_BATCH][BENCH_PAYLOAD_MAX];
-    static struct sockaddr_in peers[ECHO_BATCH];
-    static struct iovec parts[ECHO_BATCH];
-    static struct mmsghdr messages[ECHO_BATCH];
-    int fd = socket_on(BENCH_ECHO_PORT);
+/* As many datagrams as are waiting, BATCH at most, are taken in one call. */
+static struct batch {
+    char payloads[BATCH][BENCH_PAYLOAD_MAX];
+    struct sockaddr_in peers[BATCH];
+    struct iovec parts[BATCH];
+    struct mmsghdr messages[BATCH];
+} batch;
 
-    for (int i = 0; i < ECHO_BATCH; i++) {
-        parts[i] = (struct iovec){payloads[i], sizeof payloads[i]};
-        messages[i].msg_hdr = (struct msghdr){.msg_name = &peers[i],
-                                              .msg_namelen = sizeof peers[i],
-                                              .msg_iov = &parts[i],
-                                              .msg_iovlen = 1};
-    }
-    for (int count = 0;;) {
-        for (int i = 0; i < count; i++)
-            parts[i].iov_len = sizeof payloads[i];
-        count = recvmmsg(fd, messages, ECHO_BATCH, MSG_WAITFORONE, NULL);
-        if (count < 0)
-            err(1, "receive");
-        for (int i = 0; i < count; i++)
-            parts[i].iov_len = messages[i].msg_len;
-        /* A message that cannot be sent is left out: the peer counts what is missing. */
-        for (int i = 0, sent; i<count; i += sent> 0 ? sent : 1)
-            sent = sendmmsg(fd, messages + i, (unsigned)(count - i), 0);
+static void batch_prepare(void)
+{
+    for (int i = 0; i < BATCH; i++) {
+        batch.parts[i] = (struct iovec){batch.payloads[i], sizeof batch.payloads[i]};
+        batch.messages[i].msg_hdr = (struct msghdr){.msg_name = &batch.peers[i],
+                                                    .msg_namelen = sizeof batch.peers[i],
+                                                    .msg_iov = &batch.parts[i],
+                                                    .msg_iovlen = 1};
     }
 }
 
+static int batch_receive(int fd)
+{
+    int count = recvmmsg(fd, batch.messages, BATCH, MSG_WAITFORONE, NULL);
+    if (count < 0)
+        err(1, "receive");
+    return count;
+}
+
+/* All are answered in another call. */
+static void echo_serve(void)
+{
+    int fd = socket_on(BENCH_ECHO_PORT);
+
+    batch_prepare();
+    for (;;) {
+        int count = batch_receive(fd);
+        for (int i = 0; i < count; i++)
+            batch.parts[i].iov_len = batch.messages[i].msg_len;
+        /* A message that cannot be sent is left out: the peer counts what is missing. */
+        for (int i = 0, sent; i<count; i += sent> 0 ? sent : 1)
+            sent = sendmmsg(fd, batch.messages + i, (unsigned)(count - i), 0);
+        for (int i = 0; i < count; i++)
+            batch.parts[i].iov_len = sizeof batch.payloads[i];
+    }
+}
+
+/* Everything is counted but questions, which ask how much that was so far. */
 static void sink_serve(void)
 {
     int fd = socket_on(BENCH_SINK_PORT);
     uint32_t question[2];
 
+    batch_prepare();
     for (uint64_t count = 0;;) {
-        ssize_t n = receive(fd);
-        memcpy(question, datagram, sizeof question);
-        if (n < (ssize_t)sizeof question || question[0] != htonl(BENCH_MAGIC)) {
-            count++;
-            continue;
+        int received = batch_receive(fd);
+        for (int i = 0; i < received; i++) {
+            memcpy(question, batch.payloads[i], sizeof question);
+            if (batch.messages[i].msg_len < sizeof question || question[0] != htonl(BENCH_MAGIC)) {
+                count++;
+                continue;
+            }
+            struct bench_sunk sunk = {question[0], question[1], htonl((uint32_t)(count >> 32)),
+                                      htonl((uint32_t)count)};
+            peer = batch.peers[i];
+            peer_length = sizeof peer;
+            reply(fd, &sunk, sizeof sunk);
         }
-        struct bench_sunk sunk = {question[0], question[1], htonl((uint32_t)(count >> 32)),
-                                  htonl((uint32_t)count)};
-        reply(fd, &sunk, sizeof sunk);
     }
 }
 
