@@ -7,6 +7,9 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 
 B := build
+ifneq ($B,build)
+export RVNET_BUILD := $(abspath $B)
+endif
 # Debian's Python sees Debian's python3-* packages; another one on PATH may not.
 PYTHON := $(if $(wildcard /usr/bin/python3),/usr/bin/python3,python3)
 NIC ?= virtio

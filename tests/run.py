@@ -13,7 +13,8 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "build" / "test-results.xml"
+BUILD = Path(os.environ.get("RVNET_BUILD", ROOT / "build"))
+RESULTS = BUILD / "test-results.xml"
 
 
 def jobs():
@@ -36,7 +37,7 @@ def main():
         sys.exit(f"pytest ended with {code} before it ran a test")
     passed, failed = counts()
     if failed:
-        print(f"evidence of failed system tests: {ROOT / 'build' / 'evidence'}")
+        print(f"evidence of failed system tests: {BUILD / 'evidence'}")
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed or code or not passed else 0
 
