@@ -116,55 +116,56 @@ static const char *word_after(char **words, const char *what)
     return words[1];
 }
 
-static void set_mask(const char *name, const char *text)
+/* In each of these: not `now` only looks whether the words make sense. */
+static void set_mask(const char *name, const char *text, bool now)
 {
     in_addr_t mask;
 
     if (inet_pton(AF_INET, text, &mask) != 1 || prefix_length(mask) < 0)
         errx(2, "%s: not a netmask", text);
-    if (interface_set_address(name, SIOCSIFNETMASK, mask))
+    if (now && interface_set_address(name, SIOCSIFNETMASK, mask))
         err(1, "%s: netmask %s", name, text);
 }
 
-static void set_mtu(const char *name, const char *text)
+static void set_mtu(const char *name, const char *text, bool now)
 {
     char *end;
     long mtu = strtol(text, &end, 10);
 
     if (end == text || *end || mtu <= 0 || mtu > 65535)
         errx(2, "%s: not an MTU", text);
-    if (interface_set_number(name, SIOCSIFMTU, (int)mtu))
+    if (now && interface_set_number(name, SIOCSIFMTU, (int)mtu))
         err(1, "%s: mtu %s", name, text);
 }
 
-static void set_address(const char *name, const char *text)
+static void set_address(const char *name, const char *text, bool now)
 {
     in_addr_t address, mask = INADDR_NONE;
 
     if (!prefix_read(text, &address, &mask))
         errx(2, "%s: neither an address nor a setting", text);
-    if (interface_set_address(name, SIOCSIFADDR, address))
+    if (now && interface_set_address(name, SIOCSIFADDR, address))
         err(1, "%s: address %s", name, text);
-    if (strchr(text, '/') && interface_set_address(name, SIOCSIFNETMASK, mask))
+    if (now && strchr(text, '/') && interface_set_address(name, SIOCSIFNETMASK, mask))
         err(1, "%s: netmask of %s", name, text);
 }
 
 /* Carries out the setting at *words; returns how many words it took. */
-static int apply(const char *name, char **words)
+static int apply(const char *name, char **words, bool now)
 {
     for (size_t i = 0; i < sizeof flag_words / sizeof flag_words[0]; i++) {
         if (strcmp(words[0], flag_words[i].word) == 0) {
-            if (interface_change_flags(name, flag_words[i].set, flag_words[i].clear))
+            if (now && interface_change_flags(name, flag_words[i].set, flag_words[i].clear))
                 err(1, "%s: %s", name, words[0]);
             return 1;
         }
     }
     if (strcmp(words[0], "netmask") == 0)
-        set_mask(name, word_after(words, "netmask"));
+        set_mask(name, word_after(words, "netmask"), now);
     else if (strcmp(words[0], "mtu") == 0)
-        set_mtu(name, word_after(words, "mtu"));
+        set_mtu(name, word_after(words, "mtu"), now);
     else {
-        set_address(name, words[0]);
+        set_address(name, words[0], now);
         return 1;
     }
     return 2;
@@ -176,7 +177,10 @@ int main(int argc, char **argv)
         return show_all();
     if (argc == 2)
         return show(argv[1]);
-    for (char **words = argv + 2; *words;)
-        words += apply(argv[1], words);
+    /* Nothing is changed before every word has been understood. */
+    for (int now = false; now <= true; now++) {
+        for (char **words = argv + 2; *words;)
+            words += apply(argv[1], words, now);
+    }
     return 0;
 }

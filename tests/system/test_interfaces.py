@@ -74,7 +74,8 @@ def test_mtu_bounds_what_is_sent(boot):
 
 
 @pytest.mark.parametrize("setting", ["mtu 0", "mtu 67", "mtu 100000", "mtu x", "10.0.2.300", "nonsense",
-                                     "netmask 255.0.255.0", "netmask 10.0.2.1", "10.0.2.1/33"])
+                                     "netmask 255.0.255.0", "netmask 10.0.2.1", "10.0.2.1/33",
+                                     "10.0.9.1 netmask 255.0.255.0", "down mtu x"])
 def test_bad_settings_are_refused(boot, setting):
     wired = Wired(boot())
     (name,) = first_interface(wired)
