@@ -338,18 +338,19 @@ static struct route route_from(const struct rtentry *entry)
     };
 }
 
-/* No device means any, as in a request to delete. */
-static bool route_same(const struct route *a, const struct route *b)
+/* The same network, and no device of two: none means any, as in a request to delete. */
+static bool route_alike(const struct route *a, const struct route *b)
 {
-    return a->destination == b->destination && a->mask == b->mask && a->gateway == b->gateway &&
+    return a->destination == b->destination && a->mask == b->mask &&
            (!a->dev || !b->dev || a->dev == b->dev);
 }
 
 /* The place of a route in the table, or `count`. Lock held. */
-static unsigned table_place(const struct route *route)
+static unsigned table_place(const struct route *route, bool any_gateway)
 {
     unsigned i = 0;
-    while (i < table.count && !route_same(&table.routes[i], route))
+    while (i < table.count && !(route_alike(&table.routes[i], route) &&
+                                (any_gateway || table.routes[i].gateway == route->gateway)))
         i++;
     return i;
 }
@@ -384,7 +385,7 @@ int ip_route_add(const struct rtentry *entry)
         return -EINVAL;
     spinlock_acquire(&table.lock);
     int result = route_complete(&route);
-    if (result == 0 && table_place(&route) < table.count)
+    if (result == 0 && table_place(&route, false) < table.count)
         result = -EEXIST;
     if (result == 0 && table.count == ROUTES_MAX)
         result = -ENOSPC;
@@ -394,14 +395,17 @@ int ip_route_add(const struct rtentry *entry)
     return result;
 }
 
-/* An interface's own route can be deleted too, and comes back with its address. */
+/* An interface's own route can be deleted too, and comes back with its address. Without a gateway the route that has
+ * none is meant, or else the first one to that network. */
 int ip_route_delete(const struct rtentry *entry)
 {
     struct route route = route_from(entry);
     if (entry->rt_dev[0] && !route.dev)
         return -ENODEV;
     spinlock_acquire(&table.lock);
-    unsigned place = table_place(&route);
+    unsigned place = table_place(&route, false);
+    if (place == table.count && route.gateway == 0)
+        place = table_place(&route, true);
     bool found = place < table.count;
     if (found)
         table_remove(place);

@@ -87,6 +87,10 @@ static void test_on_link_or_gateway(void **state)
     assert_int_equal(route_delete(FAR, ALL, GATEWAY, ""), 0);
     assert_way(FAR, &eth1, BE32(0xc0a80101), OWN1);
     assert_int_equal(route_delete(FAR, ALL, GATEWAY, ""), -ESRCH);
+    assert_int_equal(route_add(FAR, ALL, GATEWAY, ""), 0);
+    assert_int_equal(route_delete(FAR, ALL, PEER, ""), -ESRCH);
+    assert_int_equal(route_delete(FAR, ALL, 0, ""), 0); /* the gateway need not be named */
+    assert_int_equal(route_delete(FAR, ALL, 0, ""), -ESRCH);
 }
 
 /* R3: the second of two default gateways serves while the first one's link is dead; a dead network is not looked
