@@ -29,6 +29,34 @@ static inline void *object_in_place(uintptr_t user, size_t size, size_t alignmen
     return whole ? vm_user_page(current_proc()->space, user, access) : NULL;
 }
 
+/* A page of the caller that the kernel has just found: objects of the same kind mostly lie side by side. */
+struct page_view {
+    uintptr_t user; /* its beginning; 0, where no user page is: none yet */
+    char *kernel;
+};
+
+/* object_in_place() for one kind of object, always with the same `access`. */
+static inline void *object_in_view(struct page_view *view, uintptr_t user, size_t size,
+                                   size_t alignment, unsigned access)
+{
+    size_t offset = user % PAGE_SIZE;
+    if (user - offset == view->user && user % alignment == 0 && size <= PAGE_SIZE - offset)
+        return view->kernel + offset;
+    char *object = object_in_place(user, size, alignment, access);
+    if (object)
+        *view = (struct page_view){user - offset, object - offset};
+    return object;
+}
+
+/* What is the same for all messages of a call. */
+struct call {
+    struct socket *socket;
+    int flags;
+    bool nonblocking; /* the descriptor's O_NONBLOCK */
+    struct socket_batch *batch;
+    struct page_view buffers, names; /* where the last message had its iovec and its address */
+};
+
 /* A message header of the caller: a msghdr, or the mmsghdr that begins with one. */
 struct message {
     struct mmsghdr *header; /* in the caller's page, or `copy`; of a plain msghdr only that part */
@@ -95,12 +123,13 @@ buffer_in_pieces(const struct msghdr *header, struct uio *uio, struct iovec *pie
 }
 
 /* Nearly every message has one buffer, described by an iovec that can be read where it lies. */
-static inline int message_buffer(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
+static inline int message_buffer(struct call *call, const struct msghdr *header, struct uio *uio,
+                                 struct iovec *pieces)
 {
     const struct iovec *only = NULL;
     if (header->msg_iovlen == 1)
-        only = object_in_place((uintptr_t)header->msg_iov, sizeof(*only), _Alignof(struct iovec),
-                               VM_READ);
+        only = object_in_view(&call->buffers, (uintptr_t)header->msg_iov, sizeof(*only),
+                              _Alignof(struct iovec), VM_READ);
     if (!only || only->iov_len > INT64_MAX)
         return buffer_in_pieces(header, uio, pieces);
     uio->base = (uintptr_t)only->iov_base;
@@ -111,11 +140,13 @@ static inline int message_buffer(const struct msghdr *header, struct uio *uio, s
 }
 
 /* Where a datagram came from, for the caller: as much of it as there is room for. 0 or -EFAULT. */
-static int message_name(uintptr_t user, socklen_t room, const struct sockaddr_in *from)
+static int message_name(struct call *call, uintptr_t user, socklen_t room,
+                        const struct sockaddr_in *from)
 {
     struct sockaddr_in *name = NULL;
     if (room >= sizeof(*name))
-        name = object_in_place(user, sizeof(*name), _Alignof(struct sockaddr_in), VM_WRITE);
+        name = object_in_view(&call->names, user, sizeof(*name), _Alignof(struct sockaddr_in),
+                              VM_WRITE);
     if (!name)
         return copy_to_user(user, from, MIN(room, sizeof(*from)));
     *name = *from;
@@ -123,14 +154,6 @@ static int message_name(uintptr_t user, socklen_t room, const struct sockaddr_in
 }
 
 /* --- One message --- */
-
-/* What is the same for all messages of a call. */
-struct call {
-    struct socket *socket;
-    int flags;
-    bool nonblocking; /* the descriptor's O_NONBLOCK */
-    struct socket_batch *batch;
-};
 
 /* The call's first arguments; `flags` is the number of that one, and before it, for a batch, comes the number of
  * messages. 0, -EBADF, -ENOTSOCK. */
@@ -143,12 +166,13 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     call->flags = syscall_argument_int(flags);
     call->nonblocking = (file->flags & O_NONBLOCK) != 0;
     call->batch = batch;
+    call->buffers.user = call->names.user = 0;
     if (batch)
         socket_batch_begin(batch, MIN((unsigned)syscall_argument(2), MMSG_MAX));
     return 0;
 }
 
-static ssize_t message_send(const struct call *call, const struct msghdr *header)
+static ssize_t message_send(struct call *call, const struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
@@ -157,9 +181,9 @@ static ssize_t message_send(const struct call *call, const struct msghdr *header
     uintptr_t name = (uintptr_t)header->msg_name;
     if (header->msg_controllen != 0)
         return -EINVAL;
-    int result = message_buffer(header, &uio, pieces);
+    int result = message_buffer(call, header, &uio, pieces);
     if (result == 0 && name && header->msg_namelen == sizeof(*to))
-        to = object_in_place(name, sizeof(*to), _Alignof(struct sockaddr_in), VM_READ);
+        to = object_in_view(&call->names, name, sizeof(*to), _Alignof(struct sockaddr_in), VM_READ);
     if (result == 0 && name && !to) {
         to = &copy;
         result = sysnet_address_from_user(&copy, name, header->msg_namelen);
@@ -173,13 +197,13 @@ static ssize_t message_send(const struct call *call, const struct msghdr *header
 /* All that can be wrong with the header is found before a datagram is taken, but for bad addresses
  * of what is to be filled. The datagram's real length is always asked for: it tells whether a part
  * was cut off. */
-static ssize_t message_receive(const struct call *call, struct msghdr *header)
+static ssize_t message_receive(struct call *call, struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
     struct sockaddr_in from;
     uintptr_t name = (uintptr_t)header->msg_name;
-    int result = message_buffer(header, &uio, pieces);
+    int result = message_buffer(call, header, &uio, pieces);
     if (result < 0)
         return result;
     if (name && header->msg_namelen > INT32_MAX)
@@ -190,7 +214,7 @@ static ssize_t message_receive(const struct call *call, struct msghdr *header)
     if (length < 0)
         return length;
     bool known = from.sin_family == AF_INET; /* not at the end after a shutdown */
-    if (name && known && message_name(name, header->msg_namelen, &from) < 0)
+    if (name && known && message_name(call, name, header->msg_namelen, &from) < 0)
         return -EFAULT;
     if (name)
         header->msg_namelen = known ? sizeof(from) : 0;
@@ -227,7 +251,7 @@ int64_t sys_recvmsg(void)
 /* --- Several messages --- */
 
 /* One message of a batch. 0 or the error that ends the batch. */
-static int batch_step(const struct call *call, struct message *message, bool send)
+static int batch_step(struct call *call, struct message *message, bool send)
 {
     struct mmsghdr *header = message->header;
     ssize_t moved =
