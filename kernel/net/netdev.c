@@ -22,8 +22,6 @@
 #include "proc/kthread.h"
 #include "proc/sleeplock.h"
 
-#define TX_LOOK_INTERVAL NS_PER_SEC
-
 #define MTU_MIN 68 /* RFC 791, 3.2: every module must be able to pass on so much in one piece */
 
 static struct {
@@ -345,11 +343,13 @@ void netdev_tx_set_full(struct netdev *dev, bool full)
     spinlock_release(&dev->lock);
 }
 
+uint64_t netdev_tx_look_interval = NS_PER_SEC;
+
 /* dev->lock held, released meanwhile. A device that stops without a word gives no interrupt: so a
  * sender that has waited for long has the driver look at it. */
 static int tx_room_sleep(struct netdev *dev, uint64_t deadline)
 {
-    uint64_t look = clock_ns() + TX_LOOK_INTERVAL;
+    uint64_t look = clock_ns() + netdev_tx_look_interval;
     int result = waitq_sleep(&dev->tx_room, MIN(look, deadline));
     if (result != -ETIMEDOUT || look >= deadline)
         return result;

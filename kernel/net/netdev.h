@@ -165,6 +165,9 @@ static inline bool netdev_tx_is_full(const struct netdev *dev) { return READ_ONC
  * running any more; -ETIMEDOUT at the deadline (clock_ns() time or NEVER); -EINTR: killed. */
 int netdev_tx_wait(struct netdev *dev, uint64_t deadline);
 
+/* How long a sender waits there before it has the driver look at the device, ns. */
+extern uint64_t netdev_tx_look_interval;
+
 /* Sends a frame; consumes m. 0, or the error for which it was dropped and counted. Who marks a frame MBUF_MORE
  * owes the device a netdev_flush(), soon and whatever happens: until then the frame may stay in the ring. */
 int netdev_transmit(struct netdev *dev, struct mbuf *m);
