@@ -6,22 +6,13 @@ grader may know: hidden cases, mutants, stubs, and this tool. Its stubs build wi
 
 import argparse
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import sources
 
-TEACHERS = ("labs/tools/handout.py", "labs/tools/mutants.py", "labs/tools/grade_all.py", "tests/labs/")
-
-
-def files(top):
-    """The tracked files and new ones; in a tree that is no repository, all but what is built."""
-    result = subprocess.run(["git", "-C", str(top), "ls-files", "-co", "--exclude-standard"],
-                            capture_output=True, text=True)
-    if result.returncode == 0 and result.stdout:
-        return [file for file in result.stdout.splitlines() if (top / file).is_file()]
-    return sources.tree_files(top)
+TEACHERS = ("labs/tools/handout.py", "labs/tools/mutants.py", "labs/tools/grade_all.py", "labs/tools/stability.py",
+            "tests/labs/")
 
 
 def belongs(file, folder):
@@ -44,7 +35,7 @@ def stub_texts(folder, top=sources.TOP):
 def make(number, target, top=sources.TOP):
     folder = sources.lab_folder(number, top)
     texts = stub_texts(folder, top)
-    for file in files(top):
+    for file in sources.tracked_files(top):
         if not belongs(file, folder):
             continue
         place = target / file

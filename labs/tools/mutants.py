@@ -1,4 +1,4 @@
-"""make mutants [LAB=n] [TENTH=k] [NAMES="..."]: the graders, graded.
+"""make mutants [LAB=n] [TENTH=k] [NAMES="name lab/name ..."]: the graders, graded.
 
 labs/NN-name/mutants/*.txt hold small bugs of the kinds that students make. Each is put into the reference, alone,
 and graded like a submission: it must lose points. Its text:
@@ -10,11 +10,14 @@ and graded like a submission: it must lose points. Its text:
 More than one `@` and `~` make one bug. `! REASON` marks an equivalent mutant: not counted, but listed. Besides these,
 each lab has one named "printing": the handout, whose stubs print the words of success. It must get no point at all.
 
---check applies and compiles all of them, and runs none. Exit code: 0 all killed.
+CI runs a part of them, see of_this_commit(). --check applies and compiles all of them, and runs none. Exit code: 0
+all killed.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
+import hashlib
 import json
 import re
 import shutil
@@ -26,10 +29,10 @@ from typing import NamedTuple
 
 import build
 import grade
-import handout
 import sources
 
 OUT = sources.TOP / "build/labs/mutants"
+NAMED_MAX = 30
 PRINTED = 'kprintf("nettests: OK\\012test passed: OK\\012"); '
 
 
@@ -40,6 +43,7 @@ class Mutant(NamedTuple):
     case: str
     changes: list     # of (file, function, old, new)
     equivalent: str
+    source: Path      # the file that describes it
 
     @property
     def label(self):
@@ -54,7 +58,7 @@ def parse(folder):
             mark, rest = line[:2], line[2:].strip()
             if mark == "= ":
                 name, kind, case = (word.strip() for word in rest.split("|"))
-                found.append(Mutant(folder, name, kind, case, [], ""))
+                found.append(Mutant(folder, name, kind, case, [], "", path))
             elif mark == "@ ":
                 where = rest.split()
             elif mark == "~ ":
@@ -64,7 +68,8 @@ def parse(folder):
                 found[-1].changes.append((*where, old.strip(), new.strip().replace("\\n", "\n")))
             elif mark == "! ":
                 found[-1] = found[-1]._replace(equivalent=rest)
-    return found + [Mutant(folder, "printing", "prints what a right kernel would, does nothing", "", [], "")]
+    return found + [Mutant(folder, "printing", "prints what a right kernel would, does nothing", "", [], "",
+                           folder / "parts.tsv")]
 
 
 def changed(text, function, old, new):
@@ -106,6 +111,10 @@ def texts_of(mutant):
     return texts
 
 
+def place_of(mutant):
+    return OUT / mutant.label.replace("/", "-")
+
+
 def write(mutant, book, place):
     """The mutant as a submission: only the lab's own files."""
     shutil.rmtree(place, ignore_errors=True)
@@ -144,7 +153,7 @@ def compile_only(mutant, book, base):
 def run(mutant, book, base):
     """(verdict, which case, seconds). The case that should notice goes first."""
     started = time.monotonic()
-    place = OUT / f"{sources.lab_number(mutant.folder)}-{mutant.name}"
+    place = place_of(mutant)
     write(mutant, book, place / "submission")
     names = [c.name for c in book.cases]
     printing = mutant.name == "printing"
@@ -164,16 +173,75 @@ def run(mutant, book, base):
     return ("killed", failed[0], time.monotonic() - started) if failed else ("survived", "", time.monotonic() - started)
 
 
+# --- which of them ---
+
+
+def git(*words):
+    """What git says; None where there is no git, no repository, or no such commit."""
+    with contextlib.suppress(FileNotFoundError):
+        result = subprocess.run(["git", "-C", str(sources.TOP), *words], capture_output=True, text=True, check=False)
+        return result.stdout.strip() if result.returncode == 0 else None
+    return None
+
+
+def rotation():
+    """A number that the next commit has one higher; without git, the next day."""
+    count = git("rev-list", "--count", "HEAD")
+    return int(count) if count else int(time.time() // 86400)
+
+
+def changed_files():
+    """What differs from the commit that main had before: on a branch from where it left main, on main from the
+    last commit but one. Files that are not committed yet count."""
+    base = git("merge-base", "HEAD", "origin/main")
+    if not base or base == git("rev-parse", "HEAD"):
+        base = git("rev-parse", "--verify", "--quiet", "HEAD~1")
+    listed = [git("diff", "--name-only", base)] if base else []
+    listed.append(git("ls-files", "--others", "--exclude-standard"))
+    return {file for text in listed if text for file in text.splitlines()}
+
+
+def touches(mutant, files):
+    """Whether a change of these files can change this mutant's verdict: its own text, the functions it is in, the
+    cases of its lab."""
+    lab = mutant.folder
+    own = [mutant.source, lab / "cases.py", lab / "hidden.py"]
+    return bool(files.intersection([change[0] for change in mutant.changes]
+                                   + [str(path.relative_to(sources.TOP)) for path in own]))
+
+
+def tenth(mutants, k):
+    return [mutant for n, mutant in enumerate(mutants) if n % 10 == k % 10]
+
+
+def of_this_commit(most):
+    """The mutants that CI runs: a tenth, another one for each commit, and at most `most` of those that changed files
+    touch, drawn by the commit. Returns them, and a text that says what was left out, or None."""
+    live = [mutant for folder in sources.lab_folders() for mutant in parse(folder) if not mutant.equivalent]
+    number, files = rotation(), changed_files()
+    chosen = tenth(live, number)
+    touched = [mutant for mutant in live if touches(mutant, files) and mutant not in chosen]
+    touched.sort(key=lambda mutant: hashlib.sha256(f"{number} {mutant.label}".encode()).digest())
+    left_out = sorted(mutant.label for mutant in touched[most:])
+    text = (f"changed files touch {len(touched)} mutants besides this commit's tenth; run are {most} of them, drawn by "
+            f"the commit. make mutants runs the others as well: {' '.join(left_out[:NAMED_MAX])}"
+            + " ..." * (len(left_out) > NAMED_MAX)) if left_out else None
+    return chosen + touched[:most], text
+
+
 def choose(options):
-    chosen = []
+    """[(mutant, its lab's cases)]"""
+    chosen, books = [], {}
     for folder in sources.lab_folders():
-        if options.lab in (None, sources.lab_number(folder)) and (folder / "cases.py").exists():
-            book = grade.casebook_of(folder)
-            chosen += [(mutant, book) for mutant in parse(folder)
-                       if not options.names or mutant.name in options.names]
+        if options.lab in (None, sources.lab_number(folder)):
+            books[folder] = grade.casebook_of(folder)
+            chosen += [mutant for mutant in parse(folder)
+                       if not options.names or {mutant.name, mutant.label}.intersection(options.names)]
     if options.tenth is not None:
-        chosen = [pair for n, pair in enumerate(chosen) if n % 10 == options.tenth % 10]
-    return chosen
+        chosen = tenth(chosen, options.tenth)
+    if not chosen:
+        raise SystemExit("mutants: none is so named")
+    return [(mutant, books[mutant.folder]) for mutant in chosen]
 
 
 def main():
@@ -205,11 +273,14 @@ def main():
             verdict, case, seconds = done.result()
             verdicts[mutant.label] = (verdict, case)
             print(f"{mutant.label:34} {verdict:9} {case:16} {seconds:6.1f} s  {mutant.kind}", flush=True)
+            if verdict != "killed":
+                print(f"    see {place_of(mutant) / 'log'}; again: make mutants NAMES={mutant.label}", flush=True)
     for mutant, _ in chosen:
         if mutant.equivalent:
             print(f"{mutant.label:34} equivalent, not counted: {mutant.equivalent}")
     rows = [f"{label},{verdict},{case}" for label, (verdict, case) in sorted(verdicts.items())]
-    (OUT / "mutants.csv").write_text("mutant,verdict,case\n" + "\n".join(rows) + "\n")
+    if not options.names:
+        (OUT / "mutants.csv").write_text("mutant,verdict,case\n" + "\n".join(rows) + "\n")
     killed = sum(1 for verdict, _ in verdicts.values() if verdict == "killed")
     print(f"{killed} of {len(live)} mutants killed in {time.monotonic() - started:.0f} s")
     return 0 if killed == len(live) else 1

@@ -10,6 +10,7 @@ does not use are marked so. In the source each part carries the line `/* [lab N]
 """
 
 import re
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,15 @@ def tree_files(top):
         if path.is_file() and not SKIPPED.intersection(relative.parts):
             found.append(str(relative))
     return found
+
+
+def tracked_files(top):
+    """The tracked files and new ones; in a tree that is no repository, all but what is built."""
+    result = subprocess.run(["git", "-C", str(top), "ls-files", "-co", "--exclude-standard"],
+                            capture_output=True, text=True)
+    if result.returncode == 0 and result.stdout:
+        return [file for file in result.stdout.splitlines() if (top / file).is_file()]
+    return tree_files(top)
 
 
 # --- C as text ---
