@@ -14,8 +14,15 @@ handout: ## make the tree that students of a lab get: LAB=n DIR=path
 grade-all: ## grade a class: LAB=n DIR=submissions [OUT=results] [SSHLOGINFILE=file]
 	@$(call lab-tool,grade_all) $(LAB) $(DIR) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(SSHLOGINFILE),--sshloginfile $(SSHLOGINFILE))
 
+grade-stability: ## grade the same again and again, and compare the scores: LAB=n [TREE=submission] [RUNS=100] [JOBS=8]
+	@$(call lab-tool,stability) $(LAB) --tree $(TREE) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(filter command line environment,$(origin JOBS)),--jobs $(JOBS))
+
+test-labs: tools all unit-programs ## the labs' tests in full: each handout, the references, a class of twelve (ten minutes)
+	@RVNET_LABS=full $(PYTHON) tests/run.py tests/labs
+
 mutants: ## seed bugs into the reference, and see that the graders find each: [LAB=n] [TENTH=k]
 	@$(call lab-tool,mutants) $(if $(LAB),--lab $(LAB)) $(if $(TENTH),--tenth $(TENTH)) --jobs $(JOBS) $(NAMES)
 endif
 
-.PHONY: grade handout grade-all mutants
+.PHONY: grade handout grade-all grade-stability test-labs mutants

@@ -5,7 +5,7 @@ import secrets
 
 from casebook import case
 from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, STRANGER_ETH, ZERO, arp_reply_to, arp_request_for,
-                     is_announcement, pattern, udp_to, wire)
+                     fresh, is_announcement, pattern, udp_to, wire)
 
 TITLE = "Lab 4: Ethernet and ARP"
 FILES = ["kernel/net/ether.c", "kernel/net/arp.c", "kernel/net/arp_table.c"]
@@ -19,7 +19,7 @@ def request(sender=PEER, mac=PEER_ETH, target=GUEST, operation=wire.ARP_REQUEST,
 
 def any_host():
     """An address that the guest has not heard of, and its station."""
-    return b"\x0a\0\2" + bytes([120 + secrets.randbelow(70)]), b"\x52\x55" + secrets.token_bytes(4)
+    return b"\x0a\0\2" + bytes([fresh(110, 200)]), b"\x52\x55" + secrets.token_bytes(4)
 
 
 def reply_from(ip, mac):
@@ -91,7 +91,7 @@ def resolve(s):
     s.good("open 1 0 n")
     for _ in range(3):
         ip, mac = any_host()
-        port, seed, since = 5000 + secrets.randbelow(9999), secrets.token_hex(4), s.here()
+        port, seed, since = fresh(5000, 15000), secrets.token_hex(4), s.here()
         s.good(f"send 1 {wire.ip_text(ip)} {port} 30 {seed}", 30)
         frame = s.wait(f"an ARP request for {wire.ip_text(ip)}", arp_request_for(ip), since)
         s.fields("the request", frame, {

@@ -4,7 +4,7 @@ import secrets
 
 from cases import ECONNREFUSED, dropped, echo, udp, unreachable
 from casebook import case
-from session import GUEST, GUEST_MAC, PEER, PEER_ETH, wire
+from session import GUEST, GUEST_MAC, PEER, PEER_ETH, fresh, wire
 
 
 def quoting(packet):
@@ -43,7 +43,7 @@ def quiet(s):
 @case(4, "errors about what we sent reach their socket, and broken ones nobody")
 def errors_in(s):
     port = s.peer.unused_port()
-    s.good(f"open 1 {secrets.randbelow(9999) + 5000} n")
+    s.good(f"open 1 {fresh(5000, 15000)} n")
     own = s.number("name 1")
     s.good(f"connect 1 10.0.2.100 {port}")
     mine = wire.udp_frame(GUEST_MAC, PEER_ETH, GUEST, PEER, own, port, b"sent once")

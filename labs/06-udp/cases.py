@@ -4,7 +4,7 @@ RFC 1122, 4.1; each case talks to the guest's sockets through the agent, and loo
 import secrets
 
 from casebook import case
-from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, digest, pattern, udp_to, wire)
+from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, digest, fresh, pattern, udp_to, wire)
 
 TITLE = "Lab 6: UDP and sockets"
 FILES = ["kernel/net/udp.c", "kernel/net/socket_table.c", "kernel/net/socket_receive.c", "kernel/net/socket_send.c"]
@@ -19,7 +19,7 @@ def to_guest(payload, port, source_port=1234, source=PEER, **fields):
 
 
 def port_number():
-    return 5000 + secrets.randbelow(20000)
+    return fresh(5000, 25000)
 
 
 def bound(s, slot=1, flags="n"):

@@ -45,6 +45,7 @@
 
 static int sockets[SOCKETS];
 static int report_socket = -1;
+static int held_child = -1; /* closed, it lets the child begin */
 static struct sockaddr_in report_to;
 static char nonce[32];
 static uint8_t buffer[DATAGRAM_MAX];
@@ -135,12 +136,31 @@ static long do_send(void)
                             connected ? 0 : sizeof address));
 }
 
+/* A child, which begins when the answer to the request has been sent: its own reports come behind that. */
+static int fork_held(void)
+{
+    int ends[2];
+    char none;
+
+    if (pipe(ends) != 0)
+        return -1;
+    int pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        read(ends[0], &none, 1);
+    } else {
+        held_child = ends[1];
+    }
+    close(ends[0]);
+    return pid;
+}
+
 /* In a child: a full device makes senders wait. */
 static long do_burst(void)
 {
     struct sockaddr_in peer = report_to;
     long sent = 0;
-    int pid = fork();
+    int pid = fork_held();
 
     if (pid != 0)
         return result_of(pid);
@@ -177,7 +197,7 @@ static void report_receive(int fd, size_t room, int flags)
 static long do_recv(void)
 {
     size_t room = word_count > 4 ? (size_t)number(4) : sizeof buffer;
-    int pid = fork();
+    int pid = fork_held();
     if (pid != 0)
         return result_of(pid);
     for (long left = number(3); left > 0; left--)
@@ -330,6 +350,8 @@ static void execute(void)
         }
         report("%ld", result);
     }
+    close(held_child);
+    held_child = -1;
 }
 
 int main(void)

@@ -187,8 +187,11 @@ def both_ways(s, dev, count=1500):
         s.report(nonce, 2)
     s.ping()
     full = s.counters(f"{dev}.tx_ring_full")[f"{dev}.tx_ring_full"] - full[f"{dev}.tx_ring_full"]
-    s.same("replies to 200 echo requests meanwhile, and those dropped for want of room", 201,
-           len(marks_of(s.link.from_guest(since))) + full, cause="a frame was lost, and no counter says so")
+    replies = marks_of(s.link.from_guest(since))
+    s.same("replies that came twice", 0, len(replies) - len(set(replies)))
+    if len(replies) + full < 201:  # other frames that cannot wait, ARP's, may be among those dropped
+        raise Failure("replies to 201 echo requests meanwhile, and frames dropped for want of room",
+                      "201 at least", f"{len(replies)} and {full}", cause="a frame was lost, and no counter says so")
     s.no_leak("traffic both ways", held)
 
 

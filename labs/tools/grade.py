@@ -14,6 +14,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -27,11 +28,16 @@ import casebook
 import sources
 
 
+AUDITED = re.compile(r"nic\d+: frame \d+: ([^:]+):")  # see harness/link.py
+
+
 class Result(NamedTuple):
     case: casebook.Case
     failure: Optional[str]  # the whole story; None: passed
     summary: str            # one line
     seconds: float
+    faults: frozenset = frozenset()  # kinds of faults that the audit of the frames found
+    only_faults: bool = False        # and nothing else is wrong
 
 
 def story(case, session, failure, folder, rerun):
@@ -72,7 +78,22 @@ def run_guest(case, evidence):
         problems = session.guest.problems(case.options.get("allow", ()))
         if problems:
             failure = Failure("every frame and every use of the device obeys the rules", "no fault", problems[0])
+            failure.only_faults = all(AUDITED.match(problem) for problem in problems)
     return session, failure
+
+
+def settle(results):
+    """A fault that the audit finds in the frames of many cases costs points once: in a case that fails for its own
+    reasons as well, or else in the first that shows it."""
+    paid = set().union(*(r.faults for r in results if r.failure and not r.only_faults and r.case.points))
+    settled = []
+    for r in results:
+        if r.only_faults and r.case.points and r.faults <= paid:
+            r = r._replace(failure=None, summary=f"with a fault that costs points elsewhere: {', '.join(sorted(r.faults))}")
+        elif r.failure and r.case.points:
+            paid |= r.faults
+        settled.append(r)
+    return settled
 
 
 class Grader:
@@ -94,8 +115,16 @@ class Grader:
             summary = str(failure).replace("\n", " ")[:300] if failure else ""
         except Exception:  # of the grader itself: it is shown, and costs this case only
             text = summary = f"{case.name}: the grader failed:\n{traceback.format_exc()}"
+            session = failure = None
         evidence.finish(text)
-        return Result(case, text, summary, time.monotonic() - started)
+        return Result(case, text, summary, time.monotonic() - started, audited(session),
+                      getattr(failure, "only_faults", False))
+
+
+def audited(session):
+    """The kinds of faults in the frames of a machine that has ended."""
+    problems = session.guest.problems() if hasattr(session, "guest") else []
+    return frozenset(found.group(1) for problem in problems if (found := AUDITED.match(problem)))
 
 
 def select(book, names):
@@ -116,7 +145,7 @@ def run_all(grader, cases, jobs, first_failure=False):
                 break
         return results
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(grader.run, cases))
+        return settle(list(pool.map(grader.run, cases)))
 
 
 # --- reports ---
@@ -129,6 +158,8 @@ def table(book, results, others):
         points = f"{0 if r.failure else r.case.points:3}/{r.case.points:<3}"
         mark = "FAIL" if r.failure else "ok"
         lines.append(f"  {r.case.name:{width}}  {mark:4} {points} {r.seconds:5.1f} s  {r.case.text}")
+        if r.summary and not r.failure:
+            lines.append(f"  {'':{width}}  {r.summary}")
     got, most = score(results)
     lines += ["", f"  score: {got} of {most}"]
     if others:

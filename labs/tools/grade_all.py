@@ -1,17 +1,18 @@
 """make grade-all LAB=n DIR=submissions [JOBS=k] [OUT=results] [SSHLOGINFILE=file]: grades a class.
 
 Each entry of DIR is a submission: a folder, or a .tar, .tar.gz, .tgz or .zip; a single folder inside is looked through.
-GNU parallel runs one grader for each, on this machine or on those of SSHLOGINFILE (which need the same tree at the
-same place, and the submissions). Ended half way, the same command goes on with what is left. OUT (default
-build/labs/class-LAB) gets scores.csv and for each submission a folder with results.json, results.xml and evidence.
+GNU parallel runs one grader for each, on this machine or on those of SSHLOGINFILE (`:` is this one), which share the
+folders of tree, submissions and OUT at the same paths. OUT (default build/labs/class-LAB) gets scores.csv and for each
+submission a folder with results.json, results.xml and evidence. The same command once more goes on with what has no
+result yet, or is newer than its result.
 """
 
 import argparse
 import contextlib
 import csv
 import json
-import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,20 +25,19 @@ import grade
 import sources
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".zip")
-UNPACKED_MAX = 200 << 20
-WALL = 1800
+UNPACKED_MAX, MEMBERS_MAX = 200 << 20, 20_000
 
 
 def safe_members(archive):
     """Files and folders that stay inside, none of them a link or a device, and not too much of it."""
     total = 0
-    for member in archive:
+    for count, member in enumerate(archive):
         path = Path(member.name)
         if path.is_absolute() or ".." in path.parts or not (member.isreg() or member.isdir()):
             raise build.BuildError(f"the archive holds {member.name!r}, which is no plain file inside it")
         total += member.size
-        if total > UNPACKED_MAX:
-            raise build.BuildError(f"the archive holds more than {UNPACKED_MAX >> 20} MiB")
+        if total > UNPACKED_MAX or count > MEMBERS_MAX:
+            raise build.BuildError(f"the archive holds more than {UNPACKED_MAX >> 20} MiB or {MEMBERS_MAX} files")
         member.mode = 0o755 if member.isdir() else 0o644
         yield member
 
@@ -50,7 +50,7 @@ def unpack(path, place):
             names = [Path(info.filename) for info in archive.infolist()]
             links = any(info.external_attr >> 28 == 0o12 for info in archive.infolist())
             if links or any(name.is_absolute() or ".." in name.parts for name in names) or \
-                    sum(info.file_size for info in archive.infolist()) > UNPACKED_MAX:
+                    len(names) > MEMBERS_MAX or sum(info.file_size for info in archive.infolist()) > UNPACKED_MAX:
                 raise build.BuildError("the archive holds a link, a path that leads out of it, or too much")
             archive.extractall(place)
     else:
@@ -60,24 +60,40 @@ def unpack(path, place):
 
 
 def top_of(place):
-    """The folder that has a kernel/, at most two levels down."""
-    for folder in (place, *sorted(p for p in place.glob("*") if p.is_dir()),
-                   *sorted(p for p in place.glob("*/*") if p.is_dir())):
-        if (folder / "kernel").is_dir() and not folder.is_symlink():
+    """The folder that has a kernel/, at most two levels down, and not by way of a link."""
+    real = place.resolve()
+    for folder in (real, *sorted(real.glob("*")), *sorted(real.glob("*/*"))):
+        if (folder / "kernel").is_dir() and folder.resolve() == folder:
             return folder
-    return place
+    return real
+
+
+def wall(lab):
+    """No submission's run can take longer: each case has its own bound."""
+    import session
+    return 600 + session.CASE_WALL * len(grade.casebook_of(sources.lab_folder(lab)).cases)
+
+
+def run_grader(lab, tree, out, base):
+    """A grader that runs for too long is ended with all that it started."""
+    command = [sys.executable, Path(__file__).with_name("grade.py"), str(lab), "--tree", tree, "--out", out,
+               "--jobs", "1", "--base", base]
+    with open(out / "report", "w") as report:
+        process = subprocess.Popen(command, stdout=report, stderr=subprocess.STDOUT)
+    try:
+        return process.wait(wall(lab))
+    finally:
+        process.kill()
 
 
 def grade_one(lab, submission, out, base):
     """In a process of its own: unpack if need be, and grade. Whatever happens, results.json is written."""
-    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
     try:
         tree = unpack(submission, out / "unpacked") if submission.is_file() else top_of(submission)
-        command = [sys.executable, Path(__file__).with_name("grade.py"), str(lab), "--tree", tree, "--out", out,
-                   "--jobs", "1", *(["--base", base] if base else [])]
-        with open(out / "report", "w") as report:
-            code = subprocess.run(command, stdout=report, stderr=subprocess.STDOUT, timeout=WALL).returncode
+        code = run_grader(lab, tree, out, base)
         if code not in (0, 1, 3):
             raise build.BuildError(f"the grader ended with {code}: see {out / 'report'}")
     except (build.BuildError, tarfile.TarError, zipfile.BadZipFile, OSError, EOFError,
@@ -88,10 +104,28 @@ def grade_one(lab, submission, out, base):
 
 
 def name_of(path):
+    """Of its folder of results. An archive loses its ending, unless something else would be named the same."""
     name = path.name
-    for ending in sorted(ARCHIVES, key=len, reverse=True):
-        name = name.removesuffix(ending)
-    return name
+    if path.is_file():
+        for ending in sorted(ARCHIVES, key=len, reverse=True):
+            name = name.removesuffix(ending)
+    same = [p for p in path.parent.iterdir() if p != path and p.name.startswith(name)
+            and p.name.removeprefix(name) in ("", *ARCHIVES)]
+    return path.name if same else name
+
+
+def is_graded(path, out):
+    """Whether there is a result, and nothing of the submission has been replaced since."""
+    result = out / name_of(path) / "results.json"
+    return result.exists() and all(file.lstat().st_ctime <= result.stat().st_mtime
+                                   for file in (path, *(path.rglob("*") if path.is_dir() else ())))
+
+
+def remark_of(results):
+    """For the table: the first lines, up to the first error."""
+    lines = [line.strip() for line in results["output"].splitlines() if line.strip()]
+    error = next((line for line in lines if "error" in line), "") if results["output"].startswith("build failed") else ""
+    return " ".join([*lines[:1], *([error or " ".join(lines[1:2])] if error or lines[1:] else [])])[:120]
 
 
 def scores(out, names):
@@ -104,7 +138,7 @@ def scores(out, names):
                 case = test["name"].split(":")[0]
                 if case not in book_cases:
                     book_cases.append(case)
-            rows.append((name, results["score"], results["output"].splitlines()[0][:100],
+            rows.append((name, results["score"], remark_of(results),
                          {t["name"].split(":")[0]: t["score"] for t in results["tests"]}))
     with open(out / "scores.csv", "w", newline="") as file:
         writer = csv.writer(file)
@@ -131,27 +165,33 @@ def main():
 
     if not shutil.which("parallel"):
         sys.exit("grade-all: GNU parallel is not installed: Debian has it in the package parallel (make deps)")
-    submissions = sorted(p.resolve() for p in options.directory.iterdir()
+    submissions = sorted(p.absolute() for p in options.directory.iterdir()
                          if not p.name.startswith(".") and (p.is_dir() or p.name.endswith(ARCHIVES)))
     if not submissions:
         sys.exit(f"grade-all: no submission in {options.directory}: expected folders, or files that end in "
                  + ", ".join(ARCHIVES))
     out.mkdir(parents=True, exist_ok=True)
-    grade.casebook_of(sources.lab_folder(options.lab))
-    remote = options.sshloginfile is not None
-    base = [] if remote else ["--base", build.reference(sources.TOP, sources.TOP / "build/labs/reference")]
-    command = ["parallel", "--will-cite", "--jobs", options.jobs, "--joblog", out / "joblog", "--resume",
-               "--workdir", sources.TOP,
-               *(["--sshloginfile", options.sshloginfile, "--env", "PYTHONPATH", "--env", "PATH"] if remote else []),
-               "env", f"PYTHONPATH={Path(__file__).parent}", sys.executable, Path(__file__).resolve(),
-               str(options.lab), options.directory.resolve(), "--out", out, *base, "--one", "{}", ":::", *submissions]
-    code = subprocess.run([str(word) for word in command], env={**os.environ}, check=False).returncode
+    left = [path for path in submissions if not is_graded(path, out)]
+    if len(left) < len(submissions):
+        print(f"{len(submissions) - len(left)} of {len(submissions)} are graded already, in {out}", flush=True)
+    code = spread(options, left, out) if left else 0
     rows = scores(out, [name_of(path) for path in submissions])
     width = max(len(row[0]) for row in rows) if rows else 10
     for name, score, remark, _ in rows:
         print(f"{name:{width}}  {score:4}  {remark}")
     print(f"{len(rows)} of {len(submissions)} graded: {out / 'scores.csv'}")
     return 0 if code == 0 and len(rows) == len(submissions) else 1
+
+
+def spread(options, submissions, out):
+    """Has GNU parallel run this program with --one for each; its exit code: how many could not be run."""
+    base = build.reference(sources.TOP, sources.TOP / "build/labs/reference")
+    one = ["env", f"PYTHONPATH={Path(__file__).parent}", sys.executable, Path(__file__).resolve(), str(options.lab),
+           options.directory.absolute(), "--out", out, "--base", base, "--one"]
+    machines = ["--sshloginfile", options.sshloginfile, "--env", "PATH"] if options.sshloginfile else []
+    command = ["parallel", "--will-cite", "--jobs", options.jobs, "--joblog", out / "joblog", "--workdir", sources.TOP,
+               *machines, " ".join(shlex.quote(str(word)) for word in one) + " {}", ":::", *submissions]
+    return subprocess.run([str(word) for word in command], check=False).returncode
 
 
 if __name__ == "__main__":
