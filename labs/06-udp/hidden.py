@@ -2,7 +2,7 @@
 
 import secrets
 
-from cases import EFAULT, bound, nothing, port_number, take, to_guest
+from cases import EFAULT, QUEUE, bound, nothing, port_number, take, to_guest
 from casebook import case
 from session import GUEST, PEER, digest, pattern, udp_to, wire
 
@@ -111,7 +111,7 @@ def flood(s):
         if n % 100 == 99:
             s.ping()
     s.good("poll 1 0", 1)
-    for _ in range(64):
+    for _ in range(QUEUE):
         s.ask("take 1")
     nothing(s, 1)
     s.no_leak("the flood", held)
