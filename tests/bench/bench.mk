@@ -23,7 +23,7 @@ $B/bench/floor.elf: $(BENCH_FLOOR_SOURCES) $(wildcard $(BENCH_FLOOR)/*.h kernel/
 		-T $(BENCH_FLOOR)/floor.ld -o $@ $(filter %.c %.S,$^)
 
 bench-programs: $B/bench/peer $B/bench/count.so $B/bench/floor.elf
-test: bench-programs
+test test-full: bench-programs
 
 bench: tools all bench-programs ## measure against the emulator's floor: table, build/bench/results.json, plots
 	@$(PYTHON) tests/bench/bench.py
