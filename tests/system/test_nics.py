@@ -20,6 +20,7 @@ def wired(boot, card, **options):
     shell = Wired(boot(cards=[card], **options))
     shell.name = "e1000-0" if card in ("e1000", "82545em") else "virtio0"
     shell.ping_peer = lambda count=2: f"{count} received" in shell.run(f"ping -c {count} {PEER_IP}")
+    shell.introduce()  # answered when the card receives
     return shell
 
 
