@@ -1,7 +1,7 @@
 """Fixtures of the system tests: `boot` starts guests and judges them when the test ends.
 
 Each test has its own QEMU, links, disk overlay and deadline, so tests run in any order and side by side
-(pytest -n 2). When a test fails, its folder under build/evidence stays and is named in the report.
+(pytest -n). When a test fails, its folder under build/evidence stays and is named in the report.
 
 Which tests run on which cards, modes and numbers of harts is said by their mark `matrix`; see configurations.py.
 """

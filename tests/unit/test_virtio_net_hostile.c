@@ -242,8 +242,8 @@ static void receive_two_more(struct model *m)
         receive_unknown();
 }
 
-/* Frames in = handed up + dropped + queued, and frames out likewise: what a reset costs is counted, those that come until
- * it takes effect included; what the device has sent is no loss. */
+/* Frames in = handed up + dropped + queued, and frames out likewise: what a reset costs is counted, those that
+ * come until it takes effect included; what the device has sent is no loss. */
 static void test_frames_lost_with_the_rings_are_counted(void **state)
 {
     (void)state;
@@ -275,7 +275,8 @@ static void send_one(struct model *m)
         assert_int_equal(transmit(9, false), 0);
 }
 
-/* Who sends just while the device is started anew is not told that the network is down; who sends when it is given up is. */
+/* Who sends just while the device is started anew is not told that the network is down; who sends when it is
+ * given up is. */
 static void test_sender_meets_a_recovery(void **state)
 {
     (void)state;
