@@ -1,6 +1,6 @@
 /* ping [-c COUNT] [-s SIZE] [-W SECONDS] HOST: sends ICMP echo requests (RFC 792), one a second,
  * and reports the replies. COUNT is 4 if not given; SIZE is that of the data behind the ICMP
- * header, 56 if not given; an answer is waited for SECONDS long, 1 if not given. Exit status: 0
+ * header, 56 if not given; an answer is waited for SECONDS long, 3 if not given. Exit status: 0
  * each was answered, 1 not all, 2 an error.
  */
 #include <arpa/inet.h>
@@ -28,7 +28,7 @@ struct icmp_echo {
     uint8_t data[];
 };
 
-static long count = 4, size = 56, wait_seconds = 1;
+static long count = 4, size = 56, wait_seconds = 3;
 static int fd;
 static uint64_t sent, received, shortest = UINT64_MAX, longest, total; /* times in ns */
 
