@@ -20,9 +20,10 @@
 
 #define TEST_FINISHER 0x00100000ul /* sifive_test: ends QEMU with an exit code */
 #define CLINT         0x02000000ul
-#define CLINT_MSIP(hart)                                                                           \
-    (CLINT + 4 * (hart)) /* machine software interrupt: how harts wake each other */
-#define CLINT_SIZE 0x10000ul
+/* Machine software interrupt: how harts wake each other; and the machine timer's compare register. */
+#define CLINT_MSIP(hart)     (CLINT + 4 * (hart))
+#define CLINT_MTIMECMP(hart) (CLINT + 0x4000 + 8 * (hart))
+#define CLINT_SIZE           0x10000ul
 
 #define PLIC         0x0c000000ul
 #define PLIC_SIZE    0x400000ul

@@ -9,9 +9,8 @@ void main(uint64_t hart, uintptr_t device_tree);
 void machine_vector(void);
 void machine_fault(uint64_t cause, uint64_t pc, uint64_t address) __attribute__((noreturn));
 
-static uint64_t
-    machine_save_area[HART_MAX]
-                     [32]; /* two registers at the bottom, a stack for machine_fault above */
+/* Two registers at the bottom, a stack for machine_fault above. */
+static uint64_t machine_save_area[HART_MAX][32];
 
 void start(uint64_t hart, uintptr_t device_tree)
 {
@@ -29,6 +28,9 @@ void start(uint64_t hart, uintptr_t device_tree)
     /* Time: the compare register of supervisor mode (Sstc) and the counters, for users as well. */
     CSR_BY_NUMBER_WRITE(CSR_MENVCFG, MENVCFG_STCE);
     CSR_WRITE(mcounteren, COUNTEREN_ALL);
+    /* The machine's own timer begins as expired. Nobody takes its interrupt, but QEMU looks at a hart that has one
+     * pending again and again, and wakes it when anything changes at the interrupt controller. */
+    mmio_write32(CLINT_MTIMECMP(hart) + 4, ~0u);
     CSR_WRITE(scounteren, COUNTEREN_ALL);
 
     CSR_WRITE(satp, 0);

@@ -303,6 +303,7 @@ void floor_main(void)
     }
     for (int i = 0; i < PACKETS; i++)
         packet_free(&packets[i]);
+    mmio_write32(CLINT_MTIMECMP(0) + 4, ~0u); /* as the kernel's start.c does, and why */
     mmio_write32(PLIC_PRIORITY(nic->interrupt), 1);
     mmio_write32(PLIC_ENABLE(nic->interrupt), 1u << (nic->interrupt % 32));
     mmio_write32(PLIC_THRESHOLD, 0);
