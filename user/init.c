@@ -138,8 +138,8 @@ static bool first_ethernet(char *name)
     return false;
 }
 
-/* Up first, since a new address is probed on the wire before it is used; the mask after the address, whose setting
- * brings a default mask. */
+/* Up first, since a new address is probed on the wire before it is used; the mask after the address, whose
+ * setting brings a default mask. */
 static void configure(const struct setting *setting, const char *name)
 {
     const char *prefix = prefix_text(setting->address, setting->mask);

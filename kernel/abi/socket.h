@@ -72,8 +72,8 @@ struct iovec {
     size_t iov_len;
 };
 
-/* A datagram of one recvmsg or sendmsg. What is received sets msg_namelen, msg_flags and msg_controllen, the latter
- * to 0; who sends ancillary data is refused (EINVAL). */
+/* A datagram of one recvmsg or sendmsg. What is received sets msg_namelen, msg_flags and msg_controllen, the
+ * latter to 0; who sends ancillary data is refused (EINVAL). */
 struct msghdr {
     void *msg_name;
     socklen_t msg_namelen;

@@ -1,5 +1,6 @@
-/* The beginning of each hart's record (struct hart in proc/sched.h), which is where tp points while the hart is in the
- * kernel: what spinlocks and current_proc() need, so that they are a few instructions in their callers. */
+/* The beginning of each hart's record (struct hart in proc/sched.h), which is where tp points while the hart
+ * is in the kernel: what spinlocks and current_proc() need, so that they are a few instructions in their
+ * callers. */
 #ifndef ARCH_HART_H
 #define ARCH_HART_H
 

@@ -1,10 +1,12 @@
-/* The PLIC of the virt machine (SiFive layout: priorities, pending, enables and contexts) and the table of handlers.
+/* The PLIC of the virt machine (SiFive layout: priorities, pending, enables and contexts) and the table of
+ * handlers.
  *
- * All sources go to the boot hart. Enabled on every hart, each interrupt would wake all the idle ones, only for one of
- * them to win the claim; and the work itself is done by threads, which run anywhere.
+ * All sources go to the boot hart. Enabled on every hart, each interrupt would wake all the idle ones, only
+ * for one of them to win the claim; and the work itself is done by threads, which run anywhere.
  *
- * The PLIC gives a source to one hart at a time: it holds further interrupts of that source back until completion,
- * and QEMU's latches only rising edges. So a handler makes its device's line drop before it returns. */
+ * The PLIC gives a source to one hart at a time: it holds further interrupts of that source back until
+ * completion, and QEMU's latches only rising edges. So a handler makes its device's line drop before it
+ * returns. */
 #include "arch/irq.h"
 
 #include "abi/errno.h"
@@ -78,8 +80,9 @@ void irq_dispatch(void)
 {
     uintptr_t claim = PLIC_CLAIM(SUPERVISOR_CONTEXT(this_hart()->id));
 
-    /* 0: another hart was faster, or there is none. If there is another one, this hart is interrupted again: so nobody
-     * has to ask whether there is, which would be one more access to the device for each interrupt. */
+    /* 0: another hart was faster, or there is none. If there is another one, this hart is interrupted again:
+     * so nobody has to ask whether there is, which would be one more access to the device for each
+     * interrupt. */
     uint32_t source = mmio_read32(claim);
     if (source == 0)
         return;

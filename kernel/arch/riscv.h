@@ -1,5 +1,5 @@
-/* Control and status registers, and the few instructions C has no words for (RISC-V privileged architecture 1.12;
- * Sstc 0.5 for stimecmp). */
+/* Control and status registers, and the few instructions C has no words for (RISC-V privileged architecture
+ * 1.12; Sstc 0.5 for stimecmp). */
 #ifndef ARCH_RISCV_H
 #define ARCH_RISCV_H
 

@@ -1,5 +1,5 @@
-/* What happens on a trap: interrupts are dispatched, system calls carried out, user faults end the process that
- * caused them, and kernel faults are bugs. */
+/* What happens on a trap: interrupts are dispatched, system calls carried out, user faults end the process
+ * that caused them, and kernel faults are bugs. */
 #include "arch/trap.h"
 
 #include "arch/irq.h"
@@ -99,8 +99,8 @@ static void user_fault(struct trapframe *frame, uint64_t cause)
     p->killed = kind->signal;
 }
 
-/* Before the current process enters user mode: it ends if it has been killed, and others go first if its time is up.
- * Interrupts are on for that; whoever returns to trapvec.S may leave them so. */
+/* Before the current process enters user mode: it ends if it has been killed, and others go first if its
+ * time is up. Interrupts are on for that; whoever returns to trapvec.S may leave them so. */
 static void leave_kernel(struct proc *p)
 {
     if (READ_ONCE(p->killed)) {
@@ -146,13 +146,15 @@ void trap_from_kernel(struct trapframe *frame)
               CSR_READ(stval), frame->sepc, frame->ra, frame->sp, this_hart()->id);
     struct hart_head *hart = hart_head();
     if (hart->interrupts_off_depth > 0) {
-        /* Not now. The interrupt stays pending, and its thread goes on without interrupts until it lets them in. */
+        /* Not now. The interrupt stays pending, and its thread goes on without interrupts until it lets them
+         * in. */
         hart->interrupt_held = true;
         frame->sstatus &= ~SSTATUS_SPIE;
         return;
     }
     interrupt_dispatch(cause);
-    /* No spinlock is held, so the thread may lose the hart here. The way out of the trap needs interrupts off. */
+    /* No spinlock is held, so the thread may lose the hart here. The way out of the trap needs interrupts
+     * off. */
     if (hart->current && sched_should_yield()) {
         interrupts_on();
         thread_yield();

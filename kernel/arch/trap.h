@@ -1,8 +1,8 @@
 /* Traps: what is saved of an interrupted program, and the way back to user mode.
  *
- * sscratch tells where a trap came from: 0 while a hart is in the kernel, the address of the thread's trapframe
- * while it is in user mode. The trapframe of a user program lies at the top of its kernel stack; that of a trap
- * taken inside the kernel is pushed on the stack that is in use.
+ * sscratch tells where a trap came from: 0 while a hart is in the kernel, the address of the thread's
+ * trapframe while it is in user mode. The trapframe of a user program lies at the top of its kernel stack;
+ * that of a trap taken inside the kernel is pushed on the stack that is in use.
  */
 #ifndef ARCH_TRAP_H
 #define ARCH_TRAP_H
@@ -11,8 +11,9 @@
 
 struct hart;
 
-/* trapvec.S knows this layout: the hart, then x1..x31 at 8 * n, then sepc and sstatus. In the frame of a trap inside the
- * kernel there are only those registers that a function call does not preserve; sstatus is only there. */
+/* trapvec.S knows this layout: the hart, then x1..x31 at 8 * n, then sepc and sstatus. In the frame of a
+ * trap inside the kernel there are only those registers that a function call does not preserve; sstatus is
+ * only there. */
 struct trapframe {
     struct hart *hart; /* goes into tp when the kernel is entered from user mode */
     uint64_t ra, sp, gp, tp;
@@ -31,8 +32,8 @@ void trap_frame_prepare(struct trapframe *frame, uintptr_t entry, uintptr_t stac
 
 void trap_init_hart(void);
 
-/* Leaves the kernel for the current process's user mode, with all the registers of its frame. (From a system call that
- * returns, the callee-saved ones come back as in any return.) */
+/* Leaves the kernel for the current process's user mode, with all the registers of its frame. (From a system
+ * call that returns, the callee-saved ones come back as in any return.) */
 void trap_return(void) __attribute__((noreturn));
 
 /* With interrupts off: serves those that are pending, without a trap. For the idle loop. */

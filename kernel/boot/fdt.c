@@ -60,8 +60,8 @@ static void property_use(struct fdt_facts *facts, const char *node, const char *
     }
 }
 
-/* Goes through the properties in order. A property belongs to the node that began last: nodes list their properties
- * before their children. */
+/* Goes through the properties in order. A property belongs to the node that began last: nodes list their
+ * properties before their children. */
 static void tree_walk(struct fdt_cursor *cursor, struct fdt_facts *facts)
 {
     const char *node = "";

@@ -1,5 +1,6 @@
-/* The flattened device tree that QEMU hands over (Devicetree Specification 0.4, chapter 5): only what the kernel asks it.
- * Every offset in it is checked against its size; a tree that makes no sense gives the defaults. */
+/* The flattened device tree that QEMU hands over (Devicetree Specification 0.4, chapter 5): only what the
+ * kernel asks it. Every offset in it is checked against its size; a tree that makes no sense gives the
+ * defaults. */
 #ifndef BOOT_FDT_H
 #define BOOT_FDT_H
 

@@ -37,8 +37,8 @@ static void halt(void)
     machine_poweroff(255);
 }
 
-/* Init's arguments are the words of the kernel's command line, as `run=` wants them: everything behind that word belongs
- * to it, spaces included. */
+/* Init's arguments are the words of the kernel's command line, as `run=` wants them: everything behind that
+ * word belongs to it, spaces included. */
 static void arguments_fill(struct exec_arguments *arguments, char *line)
 {
     arguments->strings = line;
@@ -60,8 +60,8 @@ static void arguments_fill(struct exec_arguments *arguments, char *line)
     }
 }
 
-/* The first process. It mounts the root as a thread of the kernel, because that sleeps on the disk, and then becomes
- * the program init. */
+/* The first process. It mounts the root as a thread of the kernel, because that sleeps on the disk, and then
+ * becomes the program init. */
 static void first_process(void *unused)
 {
     (void)unused;
@@ -117,7 +117,8 @@ static void boot(uintptr_t device_tree)
     struct proc *init =
         proc_create("init"); /* the first process has pid 1: before any kernel thread */
 
-    /* Files before drivers, which register device nodes; the stack before network drivers, which register devices. */
+    /* Files before drivers, which register device nodes; the stack before network drivers, which register
+     * devices. */
     file_init();
     pipe_init();
     memory_devices_init();

@@ -28,8 +28,8 @@ void start(uint64_t hart, uintptr_t device_tree)
     /* Time: the compare register of supervisor mode (Sstc) and the counters, for users as well. */
     CSR_BY_NUMBER_WRITE(CSR_MENVCFG, MENVCFG_STCE);
     CSR_WRITE(mcounteren, COUNTEREN_ALL);
-    /* The machine's own timer begins as expired. Nobody takes its interrupt, but QEMU looks at a hart that has one
-     * pending again and again, and wakes it when anything changes at the interrupt controller. */
+    /* The machine's own timer begins as expired. Nobody takes its interrupt, but QEMU looks at a hart that
+     * has one pending again and again, and wakes it when anything changes at the interrupt controller. */
     mmio_write32(CLINT_MTIMECMP(hart) + 4, ~0u);
     CSR_WRITE(scounteren, COUNTEREN_ALL);
 

@@ -8,7 +8,8 @@
 #include "virtio/virtio.h"
 
 /* Feature bits (5.1.3) that the driver understands. CTRL_RX needs CTRL_VQ (5.1.3.1). */
-/* CSUM: the device completes checksums of what we send. GUEST_CSUM: we take frames whose checksum is not complete. */
+/* CSUM: the device completes checksums of what we send. GUEST_CSUM: we take frames whose checksum is not
+ * complete. */
 #define VIRTIO_NET_F_CSUM       VIRTIO_FEATURE(0)
 #define VIRTIO_NET_F_GUEST_CSUM VIRTIO_FEATURE(1)
 #define VIRTIO_NET_F_MTU        VIRTIO_FEATURE(3)

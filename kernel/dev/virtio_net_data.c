@@ -92,8 +92,8 @@ static void rx_take(struct virtio_net *net, struct mbuf *m, uint32_t written, st
 }
 
 /* [lab 2] */
-/* rx_lock. Takes what is done now, at most `most` frames, those dropped included; returns how many. The mbufs that take
- * their places come from the pool in one go. */
+/* rx_lock. Takes what is done now, at most `most` frames, those dropped included; returns how many. The
+ * mbufs that take their places come from the pool in one go. */
 static int rx_take_done(struct virtio_net *net, unsigned most, struct list *received)
 {
     unsigned done = MIN(virtq_done_count(net->rx), most), taken = 0;

@@ -11,9 +11,9 @@ void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * arrives from the wire, a device, a user or a lack of memory may lead here. */
 void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* Where text goes and how the machine stops: set once, by main.c, before anything is printed.
- * write(text, length): called with a whole message, in any context, with any lock held; it does its own locking.
- * halt(): called after a panic's message; does not return. */
+/* Where text goes and how the machine stops: set once, by main.c, before anything is printed. write(text,
+ * length): called with a whole message, in any context, with any lock held; it does its own locking. halt():
+ * called after a panic's message; does not return. */
 void kprintf_init(void (*write)(const char *text, size_t length), void (*halt)(void));
 
 #endif

@@ -35,8 +35,8 @@ static void copy_words_shifted(uint8_t *to, const uint8_t *from, size_t words, s
     }
 }
 
-/* Copies between two word boundaries. Four words a round, because the loop itself costs as much as a word; the rest in
- * halves, which the alignment allows. */
+/* Copies between two word boundaries. Four words a round, because the loop itself costs as much as a word;
+ * the rest in halves, which the alignment allows. */
 static inline void copy_aligned(void *to, const void *from, size_t n)
 {
     word_t *target = to;

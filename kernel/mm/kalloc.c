@@ -1,6 +1,6 @@
-/* Pages that were never used are handed out from the front of RAM, so nothing has to be prepared for them at boot;
- * pages that came back are on a list, linked through themselves. A bitmap tells which of the used part are free: it
- * finds runs for pages_alloc() and catches a page that is freed twice. */
+/* Pages that were never used are handed out from the front of RAM, so nothing has to be prepared for them at
+ * boot; pages that came back are on a list, linked through themselves. A bitmap tells which of the used part
+ * are free: it finds runs for pages_alloc() and catches a page that is freed twice. */
 #include "mm/kalloc.h"
 
 #include "abi/errno.h"

@@ -1,8 +1,8 @@
-/* Sv39 page tables. The layout of the address space is drawn in arch/memlayout.h; here it is built. Every valid
- * entry has its accessed and dirty bits set, so the hardware never has to.
+/* Sv39 page tables. The layout of the address space is drawn in arch/memlayout.h; here it is built. Every
+ * valid entry has its accessed and dirty bits set, so the hardware never has to.
  *
- * A user space uses exactly one top-level entry, which covers [USER_BASE, USER_END). It is changed only by its own
- * process; page-table pages live until the space is destroyed. */
+ * A user space uses exactly one top-level entry, which covers [USER_BASE, USER_END). It is changed only by
+ * its own process; page-table pages live until the space is destroyed. */
 #include "mm/vm.h"
 
 #include "abi/errno.h"
@@ -29,8 +29,8 @@ extern char kernel_text_start[], kernel_text_end[],
 static uint64_t *kernel_root; /* [I] after vm_init */
 static struct pool spaces;
 
-/* The entry that maps `address` at `level` (0: a 4 KiB page, 1: 2 MiB, 2: 1 GiB). Missing tables on the way are made
- * if `create`. NULL: out of memory, or not there. */
+/* The entry that maps `address` at `level` (0: a 4 KiB page, 1: 2 MiB, 2: 1 GiB). Missing tables on the way
+ * are made if `create`. NULL: out of memory, or not there. */
 static uint64_t *entry_find(uint64_t *table, uintptr_t address, int level, bool create)
 {
     for (int at = 2; at > level; at--) {

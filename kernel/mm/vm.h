@@ -48,8 +48,8 @@ void vm_space_unmap(struct vm_space *space, uintptr_t start, uintptr_t end);
 /* Translates with `space` from here on (NULL: the kernel's bare table), on this hart. Interrupts off. */
 void vm_activate(const struct vm_space *space);
 
-/* The page-table entry of a user address, valid or not; NULL if there is no table for it or it lies outside user space.
- * The upper levels are known, so this is short: every copy to or from a user goes through here. */
+/* The page-table entry of a user address, valid or not; NULL if there is no table for it or it lies outside
+ * user space. The upper levels are known, so this is short: every copy to or from a user goes through here. */
 static inline uint64_t *vm_user_entry(const struct vm_space *space, uintptr_t address)
 {
     uintptr_t offset = address - USER_BASE;
@@ -61,8 +61,8 @@ static inline uint64_t *vm_user_entry(const struct vm_space *space, uintptr_t ad
     return (uint64_t *)PTE_ADDRESS(table) + PTE_INDEX(address, 0);
 }
 
-/* The kernel's address of a user byte whose page allows `access` (VM_READ or VM_WRITE, 0: any); NULL if it does not.
- * Valid up to the end of the page. */
+/* The kernel's address of a user byte whose page allows `access` (VM_READ or VM_WRITE, 0: any); NULL if it
+ * does not. Valid up to the end of the page. */
 static inline void *vm_user_page(const struct vm_space *space, uintptr_t address, unsigned access)
 {
     const uint64_t *entry = vm_user_entry(space, address);
@@ -71,9 +71,9 @@ static inline void *vm_user_page(const struct vm_space *space, uintptr_t address
     return (char *)PTE_ADDRESS(*entry) + address % PAGE_SIZE;
 }
 
-/* In proc/usercopy.c, because they act on the current process: copies between kernel memory and its user memory. 0 or
- * -EFAULT. They walk the page table and copy through the kernel's own mapping: switching sstatus.SUM on would flush
- * QEMU's TLB. */
+/* In proc/usercopy.c, because they act on the current process: copies between kernel memory and its user
+ * memory. 0 or -EFAULT. They walk the page table and copy through the kernel's own mapping: switching
+ * sstatus.SUM on would flush QEMU's TLB. */
 int copy_to_user(uintptr_t to, const void *from, size_t n);
 int copy_from_user(void *to, uintptr_t from, size_t n);
 /* Copies a 0-terminated string of at most size bytes with its 0. Its length, -EFAULT, -ENAMETOOLONG. */

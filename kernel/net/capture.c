@@ -1,16 +1,16 @@
-/* Capture: copies of frames for programs that look at the wire (tcpdump). What a program does with its copies,
- * and how slow it is, never touches the frames themselves.
+/* Capture: copies of frames for programs that look at the wire (tcpdump). What a program does with its
+ * copies, and how slow it is, never touches the frames themselves.
  *
- * Each listener has a ring of fixed slots in memory of its own, so the mbuf pool and its arithmetic do not know
- * of captures. A frame goes into the rings of all listeners that want its device; a full ring misses it, and the
- * next record tells how many were missed.
+ * Each listener has a ring of fixed slots in memory of its own, so the mbuf pool and its arithmetic do not
+ * know of captures. A frame goes into the rings of all listeners that want its device; a full ring misses
+ * it, and the next record tells how many were missed.
  *
- * One lock covers the list of listeners and their rings. A reader marks the oldest slot as being read and copies
- * it to its user without the lock: nobody writes there, because a slot is free only when the reader has gone on.
- * Several readers of one listener take turns.
+ * One lock covers the list of listeners and their rings. A reader marks the oldest slot as being read and
+ * copies it to its user without the lock: nobody writes there, because a slot is free only when the reader
+ * has gone on. Several readers of one listener take turns.
  *
- * A frame whose checksum is left to the device is completed in the copy, so that a listener sees what the wire
- * will see.
+ * A frame whose checksum is left to the device is completed in the copy, so that a listener sees what the
+ * wire will see.
  */
 #include "net/capture.h"
 
@@ -143,8 +143,8 @@ static void slot_give_back(struct listener *listener)
     waitq_wake(&listener->changed);
 }
 
-/* The record says how much of the frame follows. A frame whose reader gave bad memory is lost to it, as a datagram
- * is. */
+/* The record says how much of the frame follows. A frame whose reader gave bad memory is lost to it, as a
+ * datagram is. */
 static ssize_t capture_read(struct file *file, struct uio *uio)
 {
     struct listener *listener = file->object;

@@ -181,8 +181,8 @@ static int multicast_output(struct netdev *dev, struct mbuf *m, be32_t group)
 }
 
 /* [lab 5] */
-/* Who gets the frame: the way may know, loopback has no link addresses, all and groups need no asking, a neighbour
- * is resolved. */
+/* Who gets the frame: the way may know, loopback has no link addresses, all and groups need no asking, a
+ * neighbour is resolved. */
 static int link_output(struct mbuf *m, const struct ip_destination *way)
 {
     if (way->neighbour_known)

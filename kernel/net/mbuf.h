@@ -39,8 +39,8 @@ enum mbuf_owner {
 #define MBUF_MORE 0x40
 
 #define MBUF_HEADROOM 64 /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
-/* A driver moves data up by this before it posts the mbuf: then the UDP header and the payload behind it lie at
- * multiples of 8, as they do in user buffers. */
+/* A driver moves data up by this before it posts the mbuf: then the UDP header and the payload behind it lie
+ * at multiples of 8, as they do in user buffers. */
 #define MBUF_RX_ALIGN 6
 /* What an empty mbuf with the standard headroom can take, at the least. */
 #define MBUF_DATA_SIZE 2048
@@ -59,7 +59,8 @@ struct mbuf {
     be32_t source;             /* in a socket's queue: where it came from */
     be32_t destination;        /* and to which of our addresses it went */
     be16_t source_port;
-    /* The rest of the page. Aligned, so that a payload put in by a user lies as it does in most user buffers. */
+    /* The rest of the page. Aligned, so that a payload put in by a user lies as it does in most user buffers.
+     */
     uint8_t buffer[] __attribute__((aligned(8)));
 };
 
@@ -91,11 +92,12 @@ static inline uint32_t mbuf_tailroom(const struct mbuf *m)
     return (uint32_t)((const uint8_t *)m + PAGE_SIZE - (m->data + m->length));
 }
 
-/* Growing and shrinking at the front and at the end; in the header, because each datagram meets them a dozen times. There
- * must be room (assert): a length that came from a wire or a user has been compared with what there is long before.
+/* Growing and shrinking at the front and at the end; in the header, because each datagram meets them a dozen
+ * times. There must be room (assert): a length that came from a wire or a user has been compared with what
+ * there is long before.
  *
- * All frames and headers begin at even addresses, which net/wire.h builds on: so a driver that places a received
- * frame, and whoever pushes or pulls a header, moves the front by an even number. */
+ * All frames and headers begin at even addresses, which net/wire.h builds on: so a driver that places a
+ * received frame, and whoever pushes or pulls a header, moves the front by an even number. */
 
 /* n more bytes in front; returns the new data. */
 static inline void *mbuf_push(struct mbuf *m, uint32_t n)

@@ -1,11 +1,11 @@
 /* The network stack's own interfaces, layer by layer from the wire up.
  *
- * Conventions, stated once:
- * - IP addresses and ports are in network byte order everywhere (be32_t, be16_t), as in sockaddr_in and on the
+ * Conventions, stated once: - IP addresses and ports are in network byte order everywhere (be32_t, be16_t),
+ * as in sockaddr_in and on the
  *   wire; lengths and offsets are in host order.
- * - *_input and *_output take the mbuf away from the caller, whatever the result (see mbuf.h).
- * - *_input return nothing: what is wrong with a frame is counted where it was found, and the frame freed.
- * - No lock is held when calling up the stack or into transmit. Lock order: port table -> socket; the ARP cache's,
+ * - *_input and *_output take the mbuf away from the caller, whatever the result (see mbuf.h). - *_input
+ * return nothing: what is wrong with a frame is counted where it was found, and the frame freed. - No lock
+ * is held when calling up the stack or into transmit. Lock order: port table -> socket; the ARP cache's,
  *   the route table's and a device's locks are leaves; the pool's is innermost, so an mbuf may be freed anywhere.
  * - Every drop has its own counter (net/counters.h): frames in = delivered + sum of drops + queued.
  */
@@ -50,7 +50,8 @@ void loopback_init(void);
 /* --- ether.c --- */
 extern const uint8_t ether_broadcast[ETHERNET_ADDRESS_LENGTH];
 void ether_input(struct netdev *dev, struct mbuf *m);
-/* m begins with the payload; destination at an even address; type in host order. 0 or the error of netdev_transmit. */
+/* m begins with the payload; destination at an even address; type in host order. 0 or the error of
+ * netdev_transmit. */
 int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination, uint16_t type);
 
 /* The way of a datagram that is sent: found by ip_route(), used by ip_output(). */
@@ -71,8 +72,8 @@ void arp_input(struct netdev *dev, struct mbuf *m);
 int arp_output(struct netdev *dev, struct mbuf *m, be32_t next_hop);
 /* Fills in the neighbour of a way, if its address is known now, for several datagrams to be sent at once. */
 void arp_find_neighbour(struct ip_destination *way);
-/* Asks whether another host uses an address that dev is to get (RFC 5227, 2.1.1): 0, or -EADDRINUSE. Sleeps for the
- * time that takes, some 60 ms; thread context. The device is running. */
+/* Asks whether another host uses an address that dev is to get (RFC 5227, 2.1.1): 0, or -EADDRINUSE. Sleeps
+ * for the time that takes, some 60 ms; thread context. The device is running. */
 int arp_probe(struct netdev *dev, be32_t address);
 /* Announces the address (RFC 5227, 2.3), twice, ARP_ANNOUNCE_INTERVAL apart: after it was set, and when the
  * link comes back. */
@@ -128,8 +129,8 @@ uint32_t ip_route_list(struct rtentry *entries, uint32_t room);
 /* --- icmp.c (RFC 792, 1122 3.2.2) --- */
 /* m begins with the ICMP header; m->ip_header is set. */
 void icmp_input(struct netdev *dev, struct mbuf *m);
-/* Answers a received datagram (m->ip_header is set) with an error about it, unless the rules of RFC 1122 3.2.2
- * forbid one, and frees it. */
+/* Answers a received datagram (m->ip_header is set) with an error about it, unless the rules of RFC 1122
+ * 3.2.2 forbid one, and frees it. */
 void icmp_send_error(struct netdev *dev, struct mbuf *m, uint8_t type, uint8_t code);
 
 /* --- udp.c (RFC 768, 1122 4.1) --- */
@@ -141,14 +142,14 @@ int udp_output(struct mbuf *m, const struct ip_send *send, const struct ip_desti
 
 /* --- socket.c: what the protocols tell sockets --- */
 void socket_init(void);
-/* Queues a datagram (m begins with the payload; m->source, source_port, destination set) at the socket bound to
- * this port, by longest match of local and peer address. False: there is none, m is still the caller's. When the
- * socket's queue is full, m is dropped and counted, and the result is true. */
+/* Queues a datagram (m begins with the payload; m->source, source_port, destination set) at the socket bound
+ * to this port, by longest match of local and peer address. False: there is none, m is still the caller's.
+ * When the socket's queue is full, m is dropped and counted, and the result is true. */
 bool socket_deliver_udp(struct mbuf *m, be16_t local_port);
 /* Queues an ICMP echo reply (m begins with the ICMP header) at the ICMP socket with this identifier. */
 bool socket_deliver_icmp(struct mbuf *m, be16_t identifier);
-/* An ICMP error came in about a datagram that we sent (RFC 1122, 3.2.2, 4.1.3.3): the socket connected to that
- * peer gets `error` (a positive errno) as its pending SO_ERROR, and whoever waits on it is woken. */
+/* An ICMP error came in about a datagram that we sent (RFC 1122, 3.2.2, 4.1.3.3): the socket connected to
+ * that peer gets `error` (a positive errno) as its pending SO_ERROR, and whoever waits on it is woken. */
 void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t peer,
                        be16_t peer_port, int error);
 

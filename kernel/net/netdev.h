@@ -50,8 +50,8 @@ struct netdev_ops {
     /* Thread context, no lock held. Rings the doorbell for frames that were sent with `more`, if it was not
      * rung since. NULL: the device has none. */
     void (*flush)(struct netdev *dev);
-    /* Poll thread. Reclaims sent frames, takes at most `budget` received ones, refills the receive ring, then,
-     * no lock held, passes each to netdev_input(). Returns how many: less than budget means it saw the
+    /* Poll thread. Reclaims sent frames, takes at most `budget` received ones, refills the receive ring,
+     * then, no lock held, passes each to netdev_input(). Returns how many: less than budget means it saw the
      * receive ring empty. */
     int (*poll)(struct netdev *dev, int budget);
     /* Poll thread. Asks for an interrupt at the next received frame. Returns true if one is there already:
@@ -122,8 +122,8 @@ int netdev_register(struct netdev *dev);
 struct netdev *netdev_find(const char *name); /* NULL: none */
 struct netdev *netdev_get(int index);         /* 1..; NULL past the end */
 
-/* The body of a device's poll thread, for it and for tests: polls the device once and, in interrupt mode, asks for
- * an interrupt when the device has no more. True: there is more to do at once. */
+/* The body of a device's poll thread, for it and for tests: polls the device once and, in interrupt mode,
+ * asks for an interrupt when the device has no more. True: there is more to do at once. */
 bool netdev_poll_round(struct netdev *dev);
 
 /* Administrative state and mode, for ioctl. Thread context. 0 or a negated errno. */
@@ -136,7 +136,8 @@ int netdev_set_mtu(struct netdev *dev, unsigned mtu);
 
 /* Interrupt handler: counts the interrupt, and schedules. */
 void netdev_interrupt(struct netdev *dev);
-/* Any context: has the poll thread look at the device. Turns the device's interrupt off and wakes the thread. */
+/* Any context: has the poll thread look at the device. Turns the device's interrupt off and wakes the thread.
+ */
 void netdev_schedule(struct netdev *dev);
 
 /* Poll thread, no lock held: gives a received frame (data at the Ethernet header) to the stack. */
@@ -168,8 +169,9 @@ int netdev_tx_wait(struct netdev *dev, uint64_t deadline);
 /* How long a sender waits there before it has the driver look at the device, ns. */
 extern uint64_t netdev_tx_look_interval;
 
-/* Sends a frame; consumes m. 0, or the error for which it was dropped and counted. Who marks a frame MBUF_MORE
- * owes the device a netdev_flush(), soon and whatever happens: until then the frame may stay in the ring. */
+/* Sends a frame; consumes m. 0, or the error for which it was dropped and counted. Who marks a frame
+ * MBUF_MORE owes the device a netdev_flush(), soon and whatever happens: until then the frame may stay in
+ * the ring. */
 int netdev_transmit(struct netdev *dev, struct mbuf *m);
 
 /* Ends a burst of frames marked MBUF_MORE: the device learns of those that it does not know yet. Thread

@@ -38,8 +38,8 @@ static struct {
     unsigned count;                  /* [lock] */
 } table;
 
-/* By netdev index; written under table.lock. The broadcast addresses are all-ones where there is none, since that is one
- * on every interface. */
+/* By netdev index; written under table.lock. The broadcast addresses are all-ones where there is none, since
+ * that is one on every interface. */
 static struct interface {
     be32_t address; /* 0: none */
     be32_t mask;
@@ -395,8 +395,8 @@ int ip_route_add(const struct rtentry *entry)
     return result;
 }
 
-/* An interface's own route can be deleted too, and comes back with its address. Without a gateway the route that has
- * none is meant, or else the first one to that network. */
+/* An interface's own route can be deleted too, and comes back with its address. Without a gateway the route
+ * that has none is meant, or else the first one to that network. */
 int ip_route_delete(const struct rtentry *entry)
 {
     struct route route = route_from(entry);

@@ -42,9 +42,9 @@ struct socket_path {
     uint64_t timeout; /* ns, 0: none */
 };
 
-/* Several datagrams in one system call (recvmmsg, sendmmsg). Who makes the call begins the batch, passes it with each
- * datagram, then counts `left` down and sets `later`, and in the end, whatever the last result was, ends it. The rest is
- * the socket layer's. */
+/* Several datagrams in one system call (recvmmsg, sendmmsg). Who makes the call begins the batch, passes it
+ * with each datagram, then counts `left` down and sets `later`, and in the end, whatever the last result
+ * was, ends it. The rest is the socket layer's. */
 struct socket_batch {
     unsigned left; /* datagrams that the call still means to move, the next one included; never 0 */
     bool later;    /* a pending error ends the batch and stays, for the next call to report */

@@ -1,7 +1,8 @@
 /* Receiving datagrams: a socket's queue, and the ways out of it.
  *
- * A datagram is taken off the queue under the lock and copied to the user without it, so two readers never see the same
- * one. A batch, received by one system call, takes all it can use at one time; what it then does not use goes back.
+ * A datagram is taken off the queue under the lock and copied to the user without it, so two readers never
+ * see the same one. A batch, received by one system call, takes all it can use at one time; what it then
+ * does not use goes back.
  *
  * The queue is bounded twice: by the socket's own capacity, and by the share of the mbuf pool that
  * all sockets together may hold. The rest stays for the devices, so sockets that nobody reads

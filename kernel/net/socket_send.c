@@ -1,10 +1,10 @@
 /* Sending datagrams.
  *
- * The names and options are read once under the socket's lock; then, without a lock, the way is found, and waited for if
- * its device's queue is full, the payload copied from the user, and the datagram passed down.
+ * The names and options are read once under the socket's lock; then, without a lock, the way is found, and
+ * waited for if its device's queue is full, the payload copied from the user, and the datagram passed down.
  *
- * The datagrams of a batch, sent by one system call, share the path, the neighbour's address, one visit to the mbuf pool and
- * the doorbell.
+ * The datagrams of a batch, sent by one system call, share the path, the neighbour's address, one visit to
+ * the mbuf pool and the doorbell.
  */
 #include "net/socket_internal.h"
 

@@ -121,8 +121,8 @@ static int segments_load(const struct exec_source *source, const struct elf_head
     return vm_user_page(space, header->entry, VM_EXEC) ? 0 : -ENOEXEC;
 }
 
-/* From the top of the stack downwards: the strings, then argv with its closing NULL, aligned to 16 as the calling
- * convention wants the stack pointer. */
+/* From the top of the stack downwards: the strings, then argv with its closing NULL, aligned to 16 as the
+ * calling convention wants the stack pointer. */
 static int stack_build(struct vm_space *space, const struct exec_arguments *arguments,
                        uintptr_t *stack)
 {

@@ -7,8 +7,8 @@
 #include "proc/kthread.h"
 #include "proc/sched.h"
 
-/* The table, the tree of parents and children, process groups and who has ended: one lock. Taken before a thread's
- * lock. */
+/* The table, the tree of parents and children, process groups and who has ended: one lock. Taken before a
+ * thread's lock. */
 static struct spinlock family_lock = SPINLOCK_INITIALIZER("family");
 static struct proc table[PROC_MAX];
 static struct list free_slots = LIST_INITIALIZER(free_slots); /* [family_lock] through run_node */
@@ -31,7 +31,8 @@ void proc_init(void)
     }
 }
 
-/* Pids count up and wrap; the table is much smaller than their range, so a free one is near. family_lock held. */
+/* Pids count up and wrap; the table is much smaller than their range, so a free one is near. family_lock
+ * held. */
 static pid_t pid_next(void)
 {
     for (;;) {
@@ -202,8 +203,8 @@ pid_t proc_wait(pid_t pid, int *status, int options)
 
 /* --- signals and groups --- */
 
-/* From fork() until it is waited for: one that is still being made must not escape a kill of its group, and one that has
- * given back its memory can still be named. Only kernel threads have no group. */
+/* From fork() until it is waited for: one that is still being made must not escape a kill of its group, and
+ * one that has given back its memory can still be named. Only kernel threads have no group. */
 static bool is_user_process(const struct proc *p) { return p->pid && p->group != 0; }
 
 /* family_lock held. */

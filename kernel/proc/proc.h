@@ -64,12 +64,12 @@ struct proc {
     bool computes;      /* for most of a slice since it last slept; others look at it as a hint */
 };
 
-/* The thread this hart runs. In the kernel's own threads and in system calls that is the caller, whatever hart it is
- * on; in an interrupt handler it may be NULL. */
+/* The thread this hart runs. In the kernel's own threads and in system calls that is the caller, whatever
+ * hart it is on; in an interrupt handler it may be NULL. */
 static inline struct proc *current_proc(void)
 {
-    /* tp holds the hart's record, whose first member this is. One instruction, so that no interrupt can move the thread
-     * to another hart between the load of the hart and that of the thread. */
+    /* tp holds the hart's record, whose first member this is. One instruction, so that no interrupt can move
+     * the thread to another hart between the load of the hart and that of the thread. */
     struct proc *current;
     __asm__ volatile("ld %0, 0(tp)" : "=r"(current));
     return current;
@@ -91,8 +91,8 @@ void proc_exit(int status) __attribute__((noreturn));
  * -EINTR. */
 pid_t proc_wait(pid_t pid, int *status, int options);
 
-/* pid > 0: that process; < -1: the group -pid. Signal 0 only asks. 0, -ESRCH, -EINVAL, -EPERM (init and kernel
- * threads are not killed). Any context. */
+/* pid > 0: that process; < -1: the group -pid. Signal 0 only asks. 0, -ESRCH, -EINVAL, -EPERM (init and
+ * kernel threads are not killed). Any context. */
 int proc_kill(pid_t pid, int signal);
 
 int proc_set_group(pid_t pid, pid_t group); /* setpgid() */

@@ -60,8 +60,8 @@ static struct hart *hart_to_relieve(const struct hart *thief)
     return NULL;
 }
 
-/* Takes a thread from another hart's queue. That hart may still be switching away from it: its lock is free only
- * after that. A hart that yields never steals, so whoever is waited for here does not wait itself. */
+/* Takes a thread from another hart's queue. That hart may still be switching away from it: its lock is free
+ * only after that. A hart that yields never steals, so whoever is waited for here does not wait itself. */
 static struct proc *queue_steal(struct hart *victim)
 {
     struct proc *p = queue_pop(victim);
@@ -72,7 +72,8 @@ static struct proc *queue_steal(struct hart *victim)
     return p;
 }
 
-/* Whom this hart runs next: one of its own, or one of a hart that has too much; NULL: nobody. Interrupts off. */
+/* Whom this hart runs next: one of its own, or one of a hart that has too much; NULL: nobody. Interrupts off.
+ */
 static struct proc *thread_next(struct hart *hart)
 {
     struct proc *next = queue_pop(hart);
@@ -90,8 +91,8 @@ static struct hart *hart_find_idle(void)
     return NULL;
 }
 
-/* Has a hart look at the queues if it waits. Before that something was queued: either the hart has seen it, or it is
- * seen here that the hart waits. */
+/* Has a hart look at the queues if it waits. Before that something was queued: either the hart has seen it,
+ * or it is seen here that the hart waits. */
 static void hart_call(const struct hart *hart)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -133,8 +134,8 @@ static struct hart *timer_add(struct proc *p, uint64_t deadline)
     return hart;
 }
 
-/* Removes it again; true if its time had come. A deadline that was armed for it may still bring one needless timer
- * interrupt, which is cheaper than setting the timer anew each time. */
+/* Removes it again; true if its time had come. A deadline that was armed for it may still bring one needless
+ * timer interrupt, which is cheaper than setting the timer anew each time. */
 static bool timer_remove(struct hart *hart, struct proc *p)
 {
     spinlock_acquire(&hart->timer_lock);
@@ -144,8 +145,8 @@ static bool timer_remove(struct hart *hart, struct proc *p)
     return timed_out;
 }
 
-/* Who has run for most of the slice without a break computes; but not the kernel's own threads, which yield by
- * themselves whenever they have served a batch. */
+/* Who has run for most of the slice without a break computes; but not the kernel's own threads, which yield
+ * by themselves whenever they have served a batch. */
 static void slice_ends(struct hart *hart, uint64_t now)
 {
     struct proc *current = hart->head.current;
@@ -194,7 +195,8 @@ static void switch_finish(void)
         interrupts_restore(); /* the idle loop's */
 }
 
-/* Charges the time since the last switch to who leaves, and sees to it that a tick will end the slice of who comes. */
+/* Charges the time since the last switch to who leaves, and sees to it that a tick will end the slice of who
+ * comes. */
 static void account_switch(struct hart *hart, struct proc *from, struct proc *to)
 {
     uint64_t now = clock_ns();
@@ -215,9 +217,9 @@ static void account_switch(struct hart *hart, struct proc *from, struct proc *to
     }
 }
 
-/* From `from` (NULL: the idle loop) to `to` (NULL: the idle loop). from->lock is held (the idle loop has interrupts
- * disabled once instead); whoever runs next releases it. Returns when `from` runs again, maybe on another hart, with
- * nothing held. */
+/* From `from` (NULL: the idle loop) to `to` (NULL: the idle loop). from->lock is held (the idle loop has
+ * interrupts disabled once instead); whoever runs next releases it. Returns when `from` runs again, maybe on
+ * another hart, with nothing held. */
 static void switch_threads(struct proc *from, struct proc *to)
 {
     struct hart *hart = this_hart();
@@ -367,9 +369,9 @@ void sched_init_hart(unsigned id)
         ;
 }
 
-/* Interrupts stay off between the last look at the queues and wfi, which ends on a pending interrupt all the same: so
- * no wake-up falls between. They are not even turned on for the interrupt that ends the wait, but served by hand: a trap
- * would save and restore registers that nobody needs. */
+/* Interrupts stay off between the last look at the queues and wfi, which ends on a pending interrupt all the
+ * same: so no wake-up falls between. They are not even turned on for the interrupt that ends the wait, but
+ * served by hand: a trap would save and restore registers that nobody needs. */
 static struct proc *hart_wait(struct hart *hart)
 {
     struct proc *next;

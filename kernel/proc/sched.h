@@ -1,14 +1,14 @@
 /* The scheduler: one run queue a hart, both ends O(1), and direct switches from thread to thread.
  *
- * A run queue has two lists. Threads with some of their time slice left stand in the one that is served; who has used
- * its slice up gets a new one and joins the other; when the first is empty the two change places. So a thread that
- * sleeps most of the time goes ahead of one that computes, and nobody starves.
+ * A run queue has two lists. Threads with some of their time slice left stand in the one that is served; who
+ * has used its slice up gets a new one and joins the other; when the first is empty the two change places.
+ * So a thread that sleeps most of the time goes ahead of one that computes, and nobody starves.
  *
- * Where a woken thread goes: it stays on the hart where it is woken if hardly anybody waits there, because who runs
- * there, be it the waker or somebody whom an interrupt came upon, tends to sleep next, and a signal to another hart
- * costs far more than a short wait. Threads that are known to compute are the exception: who has run for most of a time
- * slice without a break does, until it sleeps again. Beside such a one, or a long queue, a woken thread goes to an idle
- * hart, and a hart without work takes from the queue.
+ * Where a woken thread goes: it stays on the hart where it is woken if hardly anybody waits there, because
+ * who runs there, be it the waker or somebody whom an interrupt came upon, tends to sleep next, and a signal
+ * to another hart costs far more than a short wait. Threads that are known to compute are the exception: who
+ * has run for most of a time slice without a break does, until it sleeps again. Beside such a one, or a long
+ * queue, a woken thread goes to an idle hart, and a hart without work takes from the queue.
  *
  * Lock order: another hart's timer_lock -> a thread's lock -> this hart's timer_lock; run_lock is a leaf.
  */
@@ -75,19 +75,20 @@ void sched_start(struct proc *p);
 /* Ends the thread's park, or the next one. Any context. */
 void proc_wake(struct proc *p);
 
-/* Parks the current thread until proc_wake(): 0; or until the deadline: -ETIMEDOUT; or, if interruptible, until it is
- * killed: -EINTR. No spinlock held. */
+/* Parks the current thread until proc_wake(): 0; or until the deadline: -ETIMEDOUT; or, if interruptible,
+ * until it is killed: -EINTR. No spinlock held. */
 int sched_park(uint64_t deadline, bool interruptible);
 
 /* Gives the hart up for good. Called with the thread's lock held and its state ZOMBIE. */
 void sched_leave(void) __attribute__((noreturn));
 
-/* Makes `space` (NULL: the kernel's bare table) the one this hart translates with. Does nothing if it is loaded already,
- * unless `stale` says that it may have changed while the process ran elsewhere. Interrupts off. */
+/* Makes `space` (NULL: the kernel's bare table) the one this hart translates with. Does nothing if it is
+ * loaded already, unless `stale` says that it may have changed while the process ran elsewhere. Interrupts
+ * off. */
 void sched_load_space(struct vm_space *space, bool stale);
 
-/* Frees a space that no thread uses any more. Harts that still have it loaded, because only kernel threads have run
- * there since, leave it first: waits for them, so no spinlock is held. */
+/* Frees a space that no thread uses any more. Harts that still have it loaded, because only kernel threads
+ * have run there since, leave it first: waits for them, so no spinlock is held. */
 void sched_retire_space(struct vm_space *space);
 
 #endif

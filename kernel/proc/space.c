@@ -1,8 +1,8 @@
 /* Which address space each hart translates with.
  *
- * A hart keeps a process's space loaded while it idles or runs threads of the kernel, since that process is likely to be
- * the next, and QEMU forgets all translations at every change. So whoever frees a space first has the other harts
- * leave it; `harts_loaded` in the space says which. */
+ * A hart keeps a process's space loaded while it idles or runs threads of the kernel, since that process is
+ * likely to be the next, and QEMU forgets all translations at every change. So whoever frees a space first
+ * has the other harts leave it; `harts_loaded` in the space says which. */
 #include "arch/trap.h"
 #include "mm/vm.h"
 #include "proc/sched.h"

@@ -9,8 +9,8 @@ void spinlock_init(struct spinlock *lock, const char *name)
     lock->holder = NULL;
 }
 
-/* Spins on a load: that leaves the line shared until the lock is free. A hart that holds the lock itself would wait for
- * ever. */
+/* Spins on a load: that leaves the line shared until the lock is free. A hart that holds the lock itself
+ * would wait for ever. */
 void spinlock_wait(struct spinlock *lock)
 {
     do {

@@ -1,7 +1,8 @@
-/* Spinlocks: mutual exclusion between harts, with interrupts off on the hart that holds one, so that an interrupt
- * handler may take the same lock. Held for short, never across a sleep.
+/* Spinlocks: mutual exclusion between harts, with interrupts off on the hart that holds one, so that an
+ * interrupt handler may take the same lock. Held for short, never across a sleep.
  *
- * Taking a free lock and releasing it is done in the caller, without a call: every datagram does it a dozen times. */
+ * Taking a free lock and releasing it is done in the caller, without a call: every datagram does it a dozen
+ * times. */
 #ifndef PROC_SPINLOCK_H
 #define PROC_SPINLOCK_H
 
@@ -21,7 +22,8 @@ struct spinlock {
 
 void spinlock_init(struct spinlock *lock, const char *name);
 
-/* The slow ways: another hart, or by a bug this one, holds the lock; this hart releases what it does not hold. */
+/* The slow ways: another hart, or by a bug this one, holds the lock; this hart releases what it does not
+ * hold. */
 void spinlock_wait(struct spinlock *lock);
 void spinlock_misuse(struct spinlock *lock) __attribute__((noreturn));
 /* That of interrupts_restore(): an interrupt has been held back. */
@@ -29,12 +31,13 @@ void interrupts_let_in(void);
 
 /* No interrupt handler runs on this hart from here to the interrupts_restore() that belongs to it. They nest.
  *
- * The hardware is not asked: QEMU leaves its fast path at every access to a CSR, and a datagram takes a dozen locks. An
- * interrupt that comes all the same finds the depth above 0: then trap.c holds it back, with interrupts off in sstatus
- * from there on, and the last interrupts_restore() turns them on again, which lets it in.
+ * The hardware is not asked: QEMU leaves its fast path at every access to a CSR, and a datagram takes a
+ * dozen locks. An interrupt that comes all the same finds the depth above 0: then trap.c holds it back, with
+ * interrupts off in sstatus from there on, and the last interrupts_restore() turns them on again, which lets
+ * it in.
  *
- * Through tp in each instruction: at depth 0 the thread may lose the hart between any two of them, and then goes on with
- * another one, whose depth is 0 as well. */
+ * Through tp in each instruction: at depth 0 the thread may lose the hart between any two of them, and then
+ * goes on with another one, whose depth is 0 as well. */
 static inline void interrupts_disable(void)
 {
     long depth;

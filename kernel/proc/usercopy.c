@@ -1,4 +1,5 @@
-/* Copies across the user boundary (declared in vm.h and uio.h), page by page through the kernel's own mapping. */
+/* Copies across the user boundary (declared in vm.h and uio.h), page by page through the kernel's own
+ * mapping. */
 #include "mm/vm.h"
 
 #include "abi/errno.h"
@@ -15,8 +16,9 @@ static size_t bytes_on_page(uintptr_t address, size_t n)
     return MIN(n, PAGE_SIZE - address % PAGE_SIZE);
 }
 
-/* A copy that does not lie on one page, or not where it is allowed. `access` is what the user's pages must allow: VM_WRITE
- * or VM_READ for a program's own copies, 0 for exec, which fills pages that the program may only read. */
+/* A copy that does not lie on one page, or not where it is allowed. `access` is what the user's pages must
+ * allow: VM_WRITE or VM_READ for a program's own copies, 0 for exec, which fills pages that the program may
+ * only read. */
 static int __attribute__((noinline))
 copy_by_page(const struct vm_space *space, uintptr_t user, char *kernel, size_t n, unsigned access,
              bool to_user)

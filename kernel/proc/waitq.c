@@ -29,8 +29,8 @@ void waiter_remove(struct waiter *waiter)
     waiter->queue = NULL;
 }
 
-/* A woken thread leaves the queue here, so that a second wake-up before it has run costs nothing. Its waiter lies on
- * its stack: that cannot go away while the queue's lock is held, because waiter_remove takes it. */
+/* A woken thread leaves the queue here, so that a second wake-up before it has run costs nothing. Its waiter
+ * lies on its stack: that cannot go away while the queue's lock is held, because waiter_remove takes it. */
 void waitq_wake(struct waitq *queue)
 {
     assert(spinlock_held(queue->lock));

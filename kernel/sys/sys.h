@@ -25,11 +25,12 @@ struct uio;
 /* The file behind descriptor argument n, borrowed; NULL: -EBADF. */
 struct file *syscall_argument_file(unsigned n);
 
-/* A duration that a user gives, cut to a hundred years, so that it can be added to the time of day. 0, -EINVAL. */
+/* A duration that a user gives, cut to a hundred years, so that it can be added to the time of day. 0,
+ * -EINVAL. */
 int timespec_to_ns(const struct timespec *time, uint64_t *ns);
 
-/* Replaces the current process's program by the one at `path`. 0 or a negated errno, then the old one goes on. Also
- * starts the first program. */
+/* Replaces the current process's program by the one at `path`. 0 or a negated errno, then the old one goes
+ * on. Also starts the first program. */
 int sys_exec_path(const char *path, const struct exec_arguments *arguments);
 
 /* From the trap handler. */

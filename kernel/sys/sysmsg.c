@@ -100,8 +100,8 @@ static int message_close(const struct message *message)
     return copy_to_user(message->user, &message->copy, message->size);
 }
 
-/* The buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX, sendmsg: no piece or more than
- * IOV_MAX are -EMSGSIZE, more bytes in all than the result can express -EINVAL. */
+/* The buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX, sendmsg: no piece or more
+ * than IOV_MAX are -EMSGSIZE, more bytes in all than the result can express -EINVAL. */
 static int __attribute__((noinline))
 buffer_in_pieces(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
 {
@@ -155,8 +155,8 @@ static int message_name(struct call *call, uintptr_t user, socklen_t room,
 
 /* --- One message --- */
 
-/* The call's first arguments; `flags` is the number of that one, and before it, for a batch, comes the number of
- * messages. 0, -EBADF, -ENOTSOCK. */
+/* The call's first arguments; `flags` is the number of that one, and before it, for a batch, comes the
+ * number of messages. 0, -EBADF, -ENOTSOCK. */
 static int call_begin(struct call *call, struct socket_batch *batch, unsigned flags)
 {
     struct file *file;

@@ -8,10 +8,12 @@
 struct file;
 struct socket;
 
-/* The socket behind descriptor argument 0, and its file unless `file` is NULL; both borrowed. 0, -EBADF, -ENOTSOCK. */
+/* The socket behind descriptor argument 0, and its file unless `file` is NULL; both borrowed. 0, -EBADF,
+ * -ENOTSOCK. */
 int sysnet_argument_socket(struct socket **socket, struct file **file);
 
-/* Copies an address of `length` bytes in, at most sizeof(*address) of them. 0, -EFAULT, -EINVAL (negative length). */
+/* Copies an address of `length` bytes in, at most sizeof(*address) of them. 0, -EFAULT, -EINVAL (negative
+ * length). */
 int sysnet_address_from_user(struct sockaddr *address, uintptr_t user, socklen_t length);
 
 /* ioctl() on `file`, which is a socket. `user_argument` is the caller's pointer, not yet checked:

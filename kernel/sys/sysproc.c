@@ -201,8 +201,8 @@ static struct timespec ns_to_timespec(uint64_t ns)
                              .tv_nsec = (int64_t)(ns % NS_PER_SEC)};
 }
 
-/* nanosleep(request, remaining); remaining may be NULL and is written only when a kill cuts the sleep short, which the
- * caller does not live to see. */
+/* nanosleep(request, remaining); remaining may be NULL and is written only when a kill cuts the sleep short,
+ * which the caller does not live to see. */
 int64_t sys_nanosleep(void)
 {
     struct timespec request;

@@ -283,10 +283,11 @@ static bool notify_wanted(const struct virtq *queue, uint16_t old, uint16_t new)
     return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 
-/* QEMU (7.2, TCG) leaves a guest's fences out of the code it makes as long as the machine can have only one hart, though
- * its devices run on a thread of their own: our store could still wait in the host's store buffer while our load is
- * done. A register access takes QEMU's lock, and that orders the two on every host. Without it an interrupt or a
- * doorbell is lost once in many thousands, and the machine sleeps on a full ring. */
+/* QEMU (7.2, TCG) leaves a guest's fences out of the code it makes as long as the machine can have only one
+ * hart, though its devices run on a thread of their own: our store could still wait in the host's store
+ * buffer while our load is done. A register access takes QEMU's lock, and that orders the two on every host.
+ * Without it an interrupt or a doorbell is lost once in many thousands, and the machine sleeps on a full
+ * ring. */
 static void emulator_barrier(struct virtq *queue)
 {
     queue->device->transport->status_get(queue->device);
@@ -360,8 +361,8 @@ unsigned virtq_done_count(struct virtq *queue)
 }
 
 /* [lab 1] */
-/* Was the chain added since the last kick? Then the device cannot know of it: an id given back twice would otherwise
- * pass as the chain that has taken its place. */
+/* Was the chain added since the last kick? Then the device cannot know of it: an id given back twice would
+ * otherwise pass as the chain that has taken its place. */
 static bool chain_is_hidden(const struct virtq *queue, const struct chain *chain)
 {
     return (uint16_t)(queue->added - chain->position) <=

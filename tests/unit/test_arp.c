@@ -78,7 +78,8 @@ static void test_entry_is_made_when_we_are_asked(void **state)
     assert_int_equal(eth0.frames[0].bytes[14], 7);
 }
 
-/* A3: what is known is brought up to date by any packet of its sender, whatever the operation and the target. */
+/* A3: what is known is brought up to date by any packet of its sender, whatever the operation and the target.
+ */
 static void test_entry_is_updated_by_any_packet(void **state)
 {
     (void)state;

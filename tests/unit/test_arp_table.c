@@ -1,4 +1,5 @@
-/* net/arp.c and net/arp_table.c: resolving, ageing and the table, by the rows L4 to L9 of the requirement table. */
+/* net/arp.c and net/arp_table.c: resolving, ageing and the table, by the rows L4 to L9 of the requirement
+ * table. */
 #include "arp_fixture.h"
 
 /* --- resolving --- */
@@ -137,7 +138,8 @@ static void test_refresh(void **state)
     assert_int_equal(send(PEER, 5), -EHOSTUNREACH);
 }
 
-/* The thread sleeps until the earliest deadline, is woken for an earlier one only, and costs nothing otherwise. */
+/* The thread sleeps until the earliest deadline, is woken for an earlier one only, and costs nothing
+ * otherwise. */
 static void test_timer_costs_nothing(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* dev/block.c, what stands between the file system and every disk driver: rows BLK-5, BLK-6 and BLK-9 of the requirement
- * table. A request that the disk must not see does not reach it. */
+/* dev/block.c, what stands between the file system and every disk driver: rows BLK-5, BLK-6 and BLK-9 of the
+ * requirement table. A request that the disk must not see does not reach it. */
 #include "host.h"
 
 #include "dev/block.h"

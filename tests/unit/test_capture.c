@@ -1,4 +1,5 @@
-/* net/capture.c: copies of frames for programs, bounded and counted, that cost the frames themselves nothing. */
+/* net/capture.c: copies of frames for programs, bounded and counted, that cost the frames themselves nothing.
+ */
 #include "socket_fixture.h"
 
 #include "net/capture.h"

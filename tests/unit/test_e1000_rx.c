@@ -86,8 +86,8 @@ static void test_full_ring(void **state)
     assert_int_equal(counters()->rx_packets, 8);
 }
 
-/* E1K-RX-7, -5: what was taken is given back when it is three quarters of the ring, with one write of the tail,
- * which then names the descriptor freed last. */
+/* E1K-RX-7, -5: what was taken is given back when it is three quarters of the ring, with one write of the
+ * tail, which then names the descriptor freed last. */
 static void test_tail_moves_in_steps(void **state)
 {
     (void)state;
@@ -267,8 +267,8 @@ static void test_buffers_stay_in_place(void **state)
                      (uintptr_t)(nic->rx.mbufs[0]->buffer + MBUF_HEADROOM + MBUF_RX_ALIGN) % 8);
 }
 
-/* E1K-ORDERING-1: what the device wrote is read behind the bits that say so: a poll that finds frames has a fence
- * more than one that finds none. */
+/* E1K-ORDERING-1: what the device wrote is read behind the bits that say so: a poll that finds frames has a
+ * fence more than one that finds none. */
 static void test_fence_before_reading(void **state)
 {
     (void)state;

@@ -158,8 +158,8 @@ static void test_done_before_the_interrupt_is_on(void **state)
     assert_int_equal(model.sent_count, 7);
 }
 
-/* A report that is read, and so cleared, while the mask for received frames is opened is not lost: the poll that
- * follows sends what waits. */
+/* A report that is read, and so cleared, while the mask for received frames is opened is not lost: the poll
+ * that follows sends what waits. */
 static void test_report_read_with_others(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* kernel/boot/fdt.c: a well-formed tree is read, a damaged one gives the defaults and never an access outside it. */
+/* kernel/boot/fdt.c: a well-formed tree is read, a damaged one gives the defaults and never an access
+ * outside it. */
 #include "host.h"
 
 #include "arch/memlayout.h"

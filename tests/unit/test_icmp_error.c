@@ -1,5 +1,5 @@
-/* net/icmp.c: errors sent and received, by the rows C3 to C12 of the requirement table. Received ones are looked
- * for where users see them: in the sockets that sent what the error is about. */
+/* net/icmp.c: errors sent and received, by the rows C3 to C12 of the requirement table. Received ones are
+ * looked for where users see them: in the sockets that sent what the error is about. */
 #include "icmp_fixture.h"
 
 /* --- errors about what we received --- */

@@ -1,5 +1,5 @@
-/* kernel/lib: formatting, strings, lists, byte order. format.c is linked as it is; string.c is included under other
- * names, because the host has functions of the same names. */
+/* kernel/lib: formatting, strings, lists, byte order. format.c is linked as it is; string.c is included
+ * under other names, because the host has functions of the same names. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>

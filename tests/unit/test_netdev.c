@@ -1,4 +1,5 @@
-/* net/netdev.c and net/loopback.c: the table, the poll thread, interrupt and polled mode, state changes, deferral. */
+/* net/netdev.c and net/loopback.c: the table, the poll thread, interrupt and polled mode, state changes,
+ * deferral. */
 #include "host.h"
 
 #include "fakenet.h"

@@ -93,8 +93,8 @@ static void test_on_link_or_gateway(void **state)
     assert_int_equal(route_delete(FAR, ALL, 0, ""), -ESRCH);
 }
 
-/* R3: the second of two default gateways serves while the first one's link is dead; a dead network is not looked
- * for elsewhere. */
+/* R3: the second of two default gateways serves while the first one's link is dead; a dead network is not
+ * looked for elsewhere. */
 static void test_dead_link(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* net/socket_send.c, socket_receive.c: several datagrams in one system call. Above all, that no doorbell is lost:
- * whatever happens in a batch, at its end, and whenever it sleeps, no device holds frames that it
- * has not been told of. */
+/* net/socket_send.c, socket_receive.c: several datagrams in one system call. Above all, that no doorbell is
+ * lost: whatever happens in a batch, at its end, and whenever it sleeps, no device holds frames that it has
+ * not been told of. */
 #include "socket_fixture.h"
 
 #include "net/wire.h"

@@ -1,6 +1,6 @@
-/* The transport over memory-mapped registers (virtio/virtio_mmio.c) against slots written from virtio 1.2, 4.2: rows
- * MMIO-*, P-22 and P-23 of the requirement table. The slots fail the test at every access that is forbidden. Rings are
- * none of the transport's business, so there are none. */
+/* The transport over memory-mapped registers (virtio/virtio_mmio.c) against slots written from virtio 1.2,
+ * 4.2: rows MMIO-*, P-22 and P-23 of the requirement table. The slots fail the test at every access that is
+ * forbidden. Rings are none of the transport's business, so there are none. */
 #include "devices.h"
 
 #include "arch/memlayout.h"
@@ -346,7 +346,8 @@ static void test_interrupt_reasons(void **state)
     }
 }
 
-/* MMIO-18, MMIO-20: bits that mean nothing are neither acted on nor acknowledged, and do not hang the handler. */
+/* MMIO-18, MMIO-20: bits that mean nothing are neither acted on nor acknowledged, and do not hang the
+ * handler. */
 static void test_undefined_reasons(void **state)
 {
     (void)state;

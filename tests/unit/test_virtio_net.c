@@ -1,5 +1,6 @@
 /* The virtio network driver (dev/virtio_net.c, virtio_net_data.c) against a model of the device: rows NET-*,
- * QV-NET-*, P-25 and CL-2 of the requirement table. Devices that fail or lie are in test_virtio_net_hostile.c. */
+ * QV-NET-*, P-25 and CL-2 of the requirement table. Devices that fail or lie are in
+ * test_virtio_net_hostile.c. */
 #include "virtio_net_fixture.h"
 
 /* --- probing --- */

@@ -1,5 +1,5 @@
-/* The control queue of the virtio network driver (dev/virtio_net_control.c) against a model of the device: rows NET-45 to
- * NET-47, NETDEP-5, P-24 and P-28 of the requirement table. */
+/* The control queue of the virtio network driver (dev/virtio_net_control.c) against a model of the device:
+ * rows NET-45 to NET-47, NETDEP-5, P-24 and P-28 of the requirement table. */
 #include "virtio_net_fixture.h"
 
 /* How the device answers the commands to come: the byte, the length it says, or not at all. */

@@ -1,6 +1,6 @@
-/* The virtio network driver (dev/virtio_net.c, virtio_net_data.c) against a device that lies, loses, delays and fails:
- * rows FB-*, NETDEP-*, CL-2, SQ-16, SQ-17 and ST-4 of the requirement table. Whatever the device does, nothing is lost
- * without being counted, no mbuf leaks, and the device is recovered or given up. */
+/* The virtio network driver (dev/virtio_net.c, virtio_net_data.c) against a device that lies, loses, delays
+ * and fails: rows FB-*, NETDEP-*, CL-2, SQ-16, SQ-17 and ST-4 of the requirement table. Whatever the device
+ * does, nothing is lost without being counted, no mbuf leaks, and the device is recovered or given up. */
 #include "virtio_net_fixture.h"
 
 /* --- features --- */
@@ -242,8 +242,8 @@ static void receive_two_more(struct model *m)
         receive_unknown();
 }
 
-/* Frames in = handed up + dropped + queued, and frames out likewise: what a reset costs is counted, those that
- * come until it takes effect included; what the device has sent is no loss. */
+/* Frames in = handed up + dropped + queued, and frames out likewise: what a reset costs is counted, those
+ * that come until it takes effect included; what the device has sent is no loss. */
 static void test_frames_lost_with_the_rings_are_counted(void **state)
 {
     (void)state;
@@ -407,8 +407,8 @@ static void test_transmit_stall(void **state)
     assert_int_equal(mbuf_count(MBUF_TX_RING) + mbuf_count(MBUF_DEV_QUEUE), 0);
 }
 
-/* Slow is not stuck: as long as something gets done, nobody resets. Nor is a ring that is merely full while the
- * cable is out. */
+/* Slow is not stuck: as long as something gets done, nobody resets. Nor is a ring that is merely full while
+ * the cable is out. */
 static void test_slow_transmission(void **state)
 {
     (void)state;
@@ -433,7 +433,8 @@ static void test_slow_transmission(void **state)
     assert_int_equal(dev->counters.restarts, 0);
 }
 
-/* Recovery meets a device that has changed its mind, or does not come back: it is given up, with nothing leaked. */
+/* Recovery meets a device that has changed its mind, or does not come back: it is given up, with nothing
+ * leaked. */
 static void refuse_features(void) { model.refuse_features = true; }
 static void shrink_queues(void) { model.queues[TX].size_max = RING / 2; }
 static void withdraw_version_1(void) { model.offered = 0; }

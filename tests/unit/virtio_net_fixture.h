@@ -1,5 +1,5 @@
-/* What the tests of the virtio network driver share: one card with its model, the network stack above it, and rings
- * of 8 entries, so that they are soon full. The poll thread's round is called by hand. */
+/* What the tests of the virtio network driver share: one card with its model, the network stack above it,
+ * and rings of 8 entries, so that they are soon full. The poll thread's round is called by hand. */
 #ifndef VIRTIO_NET_FIXTURE_H
 #define VIRTIO_NET_FIXTURE_H
 

@@ -169,8 +169,8 @@ static uint64_t now_ns(void)
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-/* The same datagram again and again, BATCH in a call. The clock is read once in a while, so that sending is what is
- * measured. */
+/* The same datagram again and again, BATCH in a call. The clock is read once in a while, so that sending is
+ * what is measured. */
 static uint32_t blast(int fd, uint32_t size, uint32_t milliseconds, uint32_t port)
 {
     struct sockaddr_in to = peer;

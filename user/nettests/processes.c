@@ -144,9 +144,9 @@ static void send_to_self(int fd, long port, const void *data, size_t size)
     expect("bytes sent", size, n);
 }
 
-/* Everything that takes mbufs and pages and must give them back: datagrams left unread in a closed socket, failed
- * sends, processes that are killed with open sockets. Loopback keeps the order: when the second socket has its
- * datagram, the first has all of its own. */
+/* Everything that takes mbufs and pages and must give them back: datagrams left unread in a closed socket,
+ * failed sends, processes that are killed with open sockets. Loopback keeps the order: when the second
+ * socket has its datagram, the first has all of its own. */
 static void make_waste(void)
 {
     static uint8_t data[DATAGRAM_MAX + 1];
@@ -185,9 +185,9 @@ static int same(const struct resources *a, const struct resources *b)
            a->pages_free == b->pages_free;
 }
 
-/* Counts when nothing moves: what was sent last may still be in some thread's hands, or wait for an address that nobody
- * answers for, which takes seconds. So the same must be found several times in a row, 20 ms apart, with no mbuf held; if
- * some are held for good, they are counted in the end. */
+/* Counts when nothing moves: what was sent last may still be in some thread's hands, or wait for an address
+ * that nobody answers for, which takes seconds. So the same must be found several times in a row, 20 ms
+ * apart, with no mbuf held; if some are held for good, they are counted in the end. */
 static void count_at_rest(struct resources *rest)
 {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};

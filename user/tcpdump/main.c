@@ -1,7 +1,8 @@
 /* tcpdump [-i INTERFACE] [-c COUNT] [-w FILE] [FILTER]: shows what passes the network interfaces.
  *
- * Without -i it listens on all Ethernet interfaces, without -c until ^C. -w writes the frames, in the classic pcap
- * format, to a file that tshark, Wireshark and scapy read, each as soon as it comes. FILTER: see filter.c.
+ * Without -i it listens on all Ethernet interfaces, without -c until ^C. -w writes the frames, in the
+ * classic pcap format, to a file that tshark, Wireshark and scapy read, each as soon as it comes. FILTER:
+ * see filter.c.
  */
 #include "tcpdump.h"
 

@@ -1,5 +1,5 @@
-/* What the parts of tcpdump share: main.c reads frames and writes them to a file, decode.c takes one apart and
- * prints it, filter.c decides whether it is wanted. */
+/* What the parts of tcpdump share: main.c reads frames and writes them to a file, decode.c takes one apart
+ * and prints it, filter.c decides whether it is wanted. */
 #ifndef TCPDUMP_H
 #define TCPDUMP_H
 

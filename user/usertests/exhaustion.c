@@ -168,8 +168,8 @@ static void expect_done_or(long result, int error)
         EXPECT(errno, error);
 }
 
-/* Every call that may need memory, in a system that has next to none: it works, or says why not. What needs none
- * works. Ends as another program, if that is possible. */
+/* Every call that may need memory, in a system that has next to none: it works, or says why not. What needs
+ * none works. Ends as another program, if that is possible. */
 static void calls_without_memory(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};

@@ -57,8 +57,8 @@ struct usage {
     uint64_t processes, files, pages, mbufs;
 };
 
-/* How many mbufs are neither free nor in a device's rings. A ring of received buffers is always full, and one that was sent
- * is taken back when the device is polled next, which may be long after. */
+/* How many mbufs are neither free nor in a device's rings. A ring of received buffers is always full, and
+ * one that was sent is taken back when the device is polled next, which may be long after. */
 static uint64_t mbufs_in_stack(void)
 {
     static const char *const elsewhere[] = {"free", "rx_ring", "tx_ring"};

@@ -27,8 +27,8 @@ static void fakenet_stop(struct netdev *dev)
         mbuf_free(m);
 }
 
-/* A copy on the heap, so that reading beyond its end is found, that begins like a frame in an mbuf: 2 bytes before a
- * multiple of 4. */
+/* A copy on the heap, so that reading beyond its end is found, that begins like a frame in an mbuf: 2 bytes
+ * before a multiple of 4. */
 static uint8_t *frame_copy(const void *bytes, size_t n)
 {
     uint8_t *copy = host_memory(FRAME_OFFSET + n);
