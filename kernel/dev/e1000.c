@@ -118,7 +118,10 @@ static void device_recover(struct e1000 *nic)
 {
     kprintf("%s: reset after an error of the device\n", nic->dev.name);
     nic->dev.counters.restarts++;
-    if (device_halt(nic) == 0 && device_start(nic) == 0)
+    e1000_tx_set_recovering(nic, true);
+    bool live = device_halt(nic) == 0 && device_start(nic) == 0;
+    e1000_tx_set_recovering(nic, false);
+    if (live)
         return;
     kprintf("%s: given up\n", nic->dev.name);
     nic->dev.broken = true;

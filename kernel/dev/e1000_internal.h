@@ -44,6 +44,7 @@ struct e1000_tx {
     unsigned clean, shown, tail;
     uint64_t context;       /* the checksum context that the device has; 0: none */
     bool running;           /* the device is live */
+    bool recovering;        /* not running, but soon again: frames wait */
     bool polling;           /* the poll's end will show what is new */
     bool interrupt;         /* TXDW has been asked for */
     bool stalled;           /* nothing has got done for too long */
@@ -130,7 +131,9 @@ bool e1000_rx_pending(const struct e1000 *nic);
 void e1000_tx_start(struct e1000 *nic); /* an empty ring; transmission is off */
 void e1000_tx_run(struct e1000 *nic);  /* from here on frames are taken; those that wait go first */
 void e1000_tx_halt(struct e1000 *nic); /* from here on they are refused */
-void e1000_tx_empty(struct e1000 *nic);        /* as e1000_rx_empty; frames that wait stay */
+void e1000_tx_empty(struct e1000 *nic); /* as e1000_rx_empty; frames that wait stay */
+/* A restart is under way: frames wait for its end, as if the ring were full. */
+void e1000_tx_set_recovering(struct e1000 *nic, bool recovering);
 void e1000_tx_drop_waiting(struct e1000 *nic); /* drops them, counted */
 /* The operation of struct netdev_ops. */
 int e1000_transmit(struct netdev *dev, struct mbuf *m, bool more);

@@ -232,8 +232,12 @@ static int submit(struct e1000 *nic, struct mbuf *m, bool more)
 int e1000_transmit(struct netdev *dev, struct mbuf *m, bool more)
 {
     struct e1000 *nic = dev->driver;
+    int error;
     spinlock_acquire(&nic->tx_lock);
-    int error = submit(nic, m, more);
+    if (nic->tx.recovering && !nic->tx.running)
+        error = netdev_tx_defer(dev, m);
+    else
+        error = submit(nic, m, more);
     spinlock_release(&nic->tx_lock);
     return error;
 }
@@ -300,6 +304,13 @@ void e1000_tx_run(struct e1000 *nic)
     nic->tx.running = true;
     reclaim(nic);
     flush(nic);
+    spinlock_release(&nic->tx_lock);
+}
+
+void e1000_tx_set_recovering(struct e1000 *nic, bool recovering)
+{
+    spinlock_acquire(&nic->tx_lock);
+    nic->tx.recovering = recovering;
     spinlock_release(&nic->tx_lock);
 }
 

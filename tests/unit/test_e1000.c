@@ -403,6 +403,40 @@ static void test_transmit_stall(void **state)
     assert_int_equal(mbuf_count(MBUF_TX_RING), 0);
 }
 
+static unsigned sent_meanwhile;
+
+static int sends_while_it_sleeps(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    (void)deadline;
+    if (dev->counters.restarts == 1 && sent_meanwhile++ == 0)
+        transmit(99);
+    return -ETIMEDOUT;
+}
+
+/* Who sends just while the device is started anew is not told that the network is down. */
+static void test_sender_meets_a_recovery(void **state)
+{
+    (void)state;
+    start_held();
+    for (unsigned i = 0; i < 10; i++)
+        transmit((uint8_t)i);
+    host_clock_advance(NS_PER_SEC);
+    transmit(10);
+    host_clock_advance(2 * NS_PER_SEC);
+    transmit(11);
+    model.tx_held = false;
+    sent_meanwhile = 0;
+    host_sleep_hook = sends_while_it_sleeps;
+    netdev_poll_round(dev);
+    host_sleep_hook = NULL;
+    assert_int_equal(dev->counters.restarts, 1);
+    assert_true(sent_meanwhile > 0);
+    assert_int_equal(dev->counters.tx_down, 0);
+    netdev_poll_round(dev);
+    assert_int_equal(model.sent[model.sent_count - 1].bytes[59], 99);
+}
+
 /* Again and again, and also when nobody sends any more, because all wait for room. */
 static void test_transmit_stalls(void **state)
 {
@@ -497,6 +531,7 @@ int main(void)
         TEST(test_stop_without_an_end),
         TEST(test_gone),
         TEST(test_transmit_stall),
+        TEST(test_sender_meets_a_recovery),
         TEST(test_transmit_stalls),
         TEST(test_no_stall_without_link),
         TEST(test_slow_transmission),
