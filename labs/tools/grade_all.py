@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import csv
 import json
+import os
 import resource
 import shlex
 import shutil
@@ -175,10 +176,14 @@ def main():
     if len(left) < len(submissions):
         print(f"{len(submissions) - len(left)} of {len(submissions)} are graded already, in {out}", flush=True)
     code = spread(options, left, out) if left else 0
-    rows = scores(out, [name_of(path) for path in submissions])
+    names = [name_of(path) for path in submissions]
+    rows = scores(out, names)
     width = max(len(row[0]) for row in rows) if rows else 10
     for name, score, remark, _ in rows:
         print(f"{name:{width}}  {score:4}  {remark}")
+    missing = [name for name in names if name not in {row[0] for row in rows}]
+    if missing:
+        print(f"without a result: {', '.join(missing)}; the same command once more grades them")
     print(f"{len(rows)} of {len(submissions)} graded: {out / 'scores.csv'}")
     return 0 if code == 0 and len(rows) == len(submissions) else 1
 
@@ -191,7 +196,9 @@ def spread(options, submissions, out):
     machines = ["--sshloginfile", options.sshloginfile, "--env", "PATH"] if options.sshloginfile else []
     command = ["parallel", "--will-cite", "--jobs", options.jobs, "--joblog", out / "joblog", "--workdir", sources.TOP,
                *machines, " ".join(shlex.quote(str(word)) for word in one) + " {}", ":::", *submissions]
-    return subprocess.run([str(word) for word in command], check=False).returncode
+    # The command is one for sh. Without this, it goes to whatever $SHELL names where it runs, or to nothing.
+    return subprocess.run([str(word) for word in command], env={**os.environ, "PARALLEL_SHELL": "/bin/sh"},
+                          check=False).returncode
 
 
 if __name__ == "__main__":

@@ -184,7 +184,8 @@ def test_each_gets_its_score(tmp_path):
 
 
 SSH = """#!/bin/sh
-# In place of ssh: the host's name is noted, the command runs here.
+# In place of ssh: the host's name is noted, the command runs here, with no shell but sh to be found.
+unset SHELL
 while case "$1" in -*) true;; *) false;; esac; do shift; done
 echo "$1" >> {log}; shift
 [ "$1" = -- ] && shift
@@ -203,8 +204,8 @@ def test_goes_on_and_spreads(tmp_path):
     ssh.write_text(SSH.format(log=log))
     ssh.chmod(0o755)
     machines.write_text("1/:\n1/elsewhere\n")
-    _, scores, _ = grade_all(place, out, words=("--sshloginfile", machines), PARALLEL_SSH=str(ssh))
-    assert scores == {"not-building": 0, "symlinks": 0}
+    result, scores, _ = grade_all(place, out, words=("--sshloginfile", machines), PARALLEL_SSH=str(ssh))
+    assert scores == {"not-building": 0, "symlinks": 0}, result.stdout + result.stderr
     assert "elsewhere" in log.read_text()
 
     times = {name: (out / name / "results.json").stat().st_mtime_ns for name in scores}
