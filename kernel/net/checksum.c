@@ -20,19 +20,6 @@ static inline uint64_t add_with_carry(uint64_t a, uint64_t b)
     return a + (a < b);
 }
 
-/* The first step leaves at most one carry, the second takes it in; so for 16 bits below. */
-static inline uint32_t fold_to_32(uint64_t sum)
-{
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    return (uint32_t)((sum & UINT32_MAX) + (sum >> 32));
-}
-
-static inline uint16_t fold_to_16(uint32_t sum)
-{
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (uint16_t)((sum & UINT16_MAX) + (sum >> 16));
-}
-
 /* [lab 5] */
 /* The sum of n < 8 bytes from an address that is a multiple of 8. */
 static inline uint64_t sum_tail(const uint8_t *p, size_t n)
@@ -78,9 +65,9 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t n)
 {
     const uint8_t *p = data;
     if (((uintptr_t)p & 1) == 0 || n == 0)
-        return fold_to_32(add_with_carry(sum, sum_even(p, n)));
+        return checksum_fold_32(add_with_carry(sum, sum_even(p, n)));
     /* From an odd address every byte but the first is summed in the wrong half of its word;
      * exchanging the halves of the result puts them all right (RFC 1071, 2(B)). */
-    uint32_t shifted = fold_to_32(sum_even(p + 1, n - 1));
-    return fold_to_32((uint64_t)sum + byteswap16(fold_to_16(shifted)) + p[0]);
+    uint32_t shifted = checksum_fold_32(sum_even(p + 1, n - 1));
+    return checksum_fold_32((uint64_t)sum + byteswap16(checksum_fold_16(shifted)) + p[0]);
 }

@@ -73,9 +73,7 @@ static bool destination_is_ours(const struct netdev *dev, const struct mbuf *m, 
 static uint32_t plain_header_sum(const struct ip_header *header)
 {
     const wire_word *word = (const wire_word *)header;
-    uint64_t sum = (uint64_t)word[0] + word[1] + word[2] + word[3] + word[4];
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    return (uint32_t)((sum & UINT32_MAX) + (sum >> 32));
+    return checksum_fold_32((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4]);
 }
 
 /* [lab 5] */

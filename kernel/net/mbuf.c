@@ -47,19 +47,17 @@ int mbuf_init(unsigned count)
     return 0;
 }
 
-/* n mbufs change their owner at once. */
-static void owned_move(enum mbuf_owner from, enum mbuf_owner to, unsigned n)
+/* n mbufs change their owner. Two relaxed additions: the counts need only be right when nothing moves, and
+ * this runs several times for each packet. */
+static inline void owned_move(enum mbuf_owner from, enum mbuf_owner to, unsigned n)
 {
     __atomic_fetch_sub(&pool.owned[from], n, __ATOMIC_RELAXED);
     __atomic_fetch_add(&pool.owned[to], n, __ATOMIC_RELAXED);
 }
 
-/* Two relaxed additions: the counts need only be right when nothing moves, and this runs several
- * times for each packet. */
 void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
 {
-    __atomic_fetch_sub(&pool.owned[m->owner], 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&pool.owned[owner], 1, __ATOMIC_RELAXED);
+    owned_move(m->owner, owner, 1);
     m->owner = owner;
 }
 

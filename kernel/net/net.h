@@ -26,22 +26,30 @@ void net_init(void);
 /* Adds n bytes to a running one's complement sum; an odd length is padded with a zero byte, so only the last
  * piece may be odd. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t n);
-/* The pseudo-header of UDP (RFC 768): addresses, protocol, length in host order. */
-static inline uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_t protocol,
-                                       uint16_t length)
+
+/* A sum in fewer bits. The first step leaves at most one carry, the second takes it in. */
+static inline uint32_t checksum_fold_32(uint64_t sum)
 {
-    uint64_t sum = (uint64_t)source + destination + htons(protocol) + htons(length);
     sum = (sum & UINT32_MAX) + (sum >> 32);
     return (uint32_t)((sum & UINT32_MAX) + (sum >> 32));
 }
 
-/* Folds and complements: the value to store in a header, in memory order. Over data that already contains a
- * right checksum it gives 0. */
-static inline uint16_t checksum_finish(uint32_t sum)
+static inline uint16_t checksum_fold_16(uint32_t sum)
 {
     sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (uint16_t) ~((sum & UINT16_MAX) + (sum >> 16));
+    return (uint16_t)((sum & UINT16_MAX) + (sum >> 16));
 }
+
+/* The pseudo-header of UDP (RFC 768): addresses, protocol, length in host order. */
+static inline uint32_t checksum_pseudo(be32_t source, be32_t destination, uint8_t protocol,
+                                       uint16_t length)
+{
+    return checksum_fold_32((uint64_t)source + destination + htons(protocol) + htons(length));
+}
+
+/* Folds and complements: the value to store in a header, in memory order. Over data that already contains a
+ * right checksum it gives 0. */
+static inline uint16_t checksum_finish(uint32_t sum) { return (uint16_t)~checksum_fold_16(sum); }
 
 /* --- loopback.c --- */
 extern struct netdev loopback_device; /* "lo" */

@@ -167,11 +167,17 @@ static int ping_output(struct mbuf *m, const struct socket_path *path)
     return ip_output(m, &path->ip, &path->way);
 }
 
+/* From here on the frames that the batch sends are those of `dev`, NULL: it sends none. */
+static void batch_turn_to(struct socket_batch *batch, struct netdev *dev)
+{
+    if (batch->unflushed && batch->unflushed != dev)
+        netdev_flush(batch->unflushed);
+    batch->unflushed = dev;
+}
+
 void socket_batch_flush(struct socket_batch *batch)
 {
-    if (batch->unflushed)
-        netdev_flush(batch->unflushed);
-    batch->unflushed = NULL;
+    batch_turn_to(batch, NULL);
     mbuf_free_all(&batch->fresh);
 }
 
@@ -179,11 +185,7 @@ void socket_batch_flush(struct socket_batch *batch)
  * together, before the first that takes another way or has to wait, or at the end. */
 static void batch_add(struct socket_batch *batch, struct mbuf *m, struct netdev *dev)
 {
-    if (batch->unflushed != dev) {
-        if (batch->unflushed)
-            netdev_flush(batch->unflushed);
-        batch->unflushed = dev;
-    }
+    batch_turn_to(batch, dev);
     m->flags |= MBUF_MORE;
 }
 

@@ -54,7 +54,8 @@ struct call {
     int flags;
     bool nonblocking; /* the descriptor's O_NONBLOCK */
     struct socket_batch *batch;
-    struct page_view buffers, names; /* where the last message had its iovec and its address */
+    /* Where the last message had its header, its iovec and its address. */
+    struct page_view headers, buffers, names;
 };
 
 /* A message header of the caller: a msghdr, or the mmsghdr that begins with one. */
@@ -65,31 +66,25 @@ struct message {
     struct mmsghdr copy;
 };
 
+/* One that cannot be used where it lies. */
+static int __attribute__((noinline)) message_copy_in(struct message *message, unsigned access)
+{
+    const struct vm_space *space = current_proc()->space;
+    uintptr_t last = message->user + message->size - 1;
+    if (!vm_user_page(space, message->user, access) || !vm_user_page(space, last, access))
+        return -EFAULT;
+    message->header = &message->copy;
+    return copy_from_user(&message->copy, message->user, message->size);
+}
+
 /* `access`: VM_READ, and VM_WRITE if results go into it. 0 or -EFAULT. */
-static int message_open(struct message *message, uintptr_t user, size_t size, unsigned access)
+static inline int message_open(struct call *call, struct message *message, uintptr_t user,
+                               size_t size, unsigned access)
 {
     message->user = user;
     message->size = size;
-    message->header = object_in_place(user, size, _Alignof(struct mmsghdr), access);
-    if (message->header)
-        return 0;
-    const struct vm_space *space = current_proc()->space;
-    if (!vm_user_page(space, user, access) || !vm_user_page(space, user + size - 1, access))
-        return -EFAULT;
-    message->header = &message->copy;
-    return copy_from_user(&message->copy, user, size);
-}
-
-/* The header behind this one in an array; most lie on the same page. 0 or -EFAULT. */
-static inline int message_next(struct message *message)
-{
-    size_t offset = message->user % PAGE_SIZE + message->size;
-    if (message->header == &message->copy || offset + message->size > PAGE_SIZE)
-        return message_open(message, message->user + message->size, message->size,
-                            VM_READ | VM_WRITE);
-    message->user += message->size;
-    message->header++;
-    return 0;
+    message->header = object_in_view(&call->headers, user, size, _Alignof(struct mmsghdr), access);
+    return message->header ? 0 : message_copy_in(message, access);
 }
 
 /* The results reach the caller. 0 or -EFAULT. */
@@ -166,7 +161,7 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     call->flags = syscall_argument_int(flags);
     call->nonblocking = (file->flags & O_NONBLOCK) != 0;
     call->batch = batch;
-    call->buffers.user = call->names.user = 0;
+    call->headers.user = call->buffers.user = call->names.user = 0;
     if (batch)
         socket_batch_begin(batch, MIN((unsigned)syscall_argument(2), MMSG_MAX));
     return 0;
@@ -230,7 +225,7 @@ int64_t sys_sendmsg(void)
     struct message message;
     int result = call_begin(&call, NULL, 2);
     if (result == 0)
-        result = message_open(&message, syscall_argument(1), sizeof(struct msghdr), VM_READ);
+        result = message_open(&call, &message, syscall_argument(1), sizeof(struct msghdr), VM_READ);
     return result < 0 ? result : message_send(&call, &message.header->msg_hdr);
 }
 
@@ -240,8 +235,8 @@ int64_t sys_recvmsg(void)
     struct message message;
     int result = call_begin(&call, NULL, 2);
     if (result == 0)
-        result =
-            message_open(&message, syscall_argument(1), sizeof(struct msghdr), VM_READ | VM_WRITE);
+        result = message_open(&call, &message, syscall_argument(1), sizeof(struct msghdr),
+                              VM_READ | VM_WRITE);
     if (result < 0)
         return result;
     ssize_t received = message_receive(&call, &message.header->msg_hdr);
@@ -268,18 +263,20 @@ static int64_t batch_run(struct call *call, bool send, bool wait_for_one)
 {
     struct message message;
     struct socket_batch *batch = call->batch;
+    uintptr_t user = syscall_argument(1);
     unsigned done = 0;
+    int result;
     if (batch->left == 0)
         return 0;
-    int result =
-        message_open(&message, syscall_argument(1), sizeof(struct mmsghdr), VM_READ | VM_WRITE);
-    while (result == 0 && (result = batch_step(call, &message, send)) == 0) {
+    while ((result = message_open(call, &message, user, sizeof(struct mmsghdr),
+                                  VM_READ | VM_WRITE)) == 0 &&
+           (result = batch_step(call, &message, send)) == 0) {
         done++;
+        user += sizeof(struct mmsghdr);
         if (--batch->left == 0 || (wait_for_one && socket_batch_must_wait(call->socket, batch)))
             break; /* the latter spares the walk to a header that would stay empty */
         batch->later = true;
         call->nonblocking |= wait_for_one;
-        result = message_next(&message);
     }
     return done > 0 ? (int64_t)done : result;
 }

@@ -102,6 +102,16 @@ class Wired(Shell):
         assert reply, "expected a reply to a ping, got none within 5 s"
         return reply
 
+    def quiet_counters(self):
+        """The counters, and how many frames went each way, of a moment in which no frame was under way."""
+        while True:
+            self.ping()
+            before = len(self.link.frames)
+            counters = self.counters()
+            if len(self.link.frames) == before:
+                to_guest = before - len(self.link.from_guest())
+                return counters, to_guest, before - to_guest
+
     def answers(self, *frames):
         """Sends frames and a ping behind them; returns what the guest sent until it answered the ping,
         without that answer, and without announcements, which come when they come. Silence is an empty list,

@@ -81,19 +81,8 @@ def check(counters, cards):
     assert c["ether", "sent"] == for_cards + arp_sent - dropped(c, {"arp": SEND_DROPS["arp"]}) - c["mbuf", "arp_wait"]
 
 
-def quiet_counters(wired):
-    """The counters, and how many frames went each way, of a moment in which no frame was under way."""
-    while True:
-        wired.ping()
-        before = len(wired.link.frames)
-        counters = wired.counters()
-        if len(wired.link.frames) == before:
-            to_guest = before - len(wired.link.from_guest())
-            return counters, to_guest, before - to_guest
-
-
 def check_all(wired):
-    counters, to_guest, from_guest = quiet_counters(wired)
+    counters, to_guest, from_guest = wired.quiet_counters()
     cards = card_names(wired)
     check(counters, cards)
     assert to_guest == sum(counters[card, name] for card in cards for name in ("rx_packets", *CARD_DROPS))
@@ -123,7 +112,7 @@ def test_after_a_whole_run_of_nettests(wired):
 
 def test_after_all_kinds_of_wrong_frames(wired):
     """Each is counted under one reason, and under one only."""
-    before = quiet_counters(wired)[0]
+    before = wired.quiet_counters()[0]
     for frame in NOISE:
         wired.send(frame)
     after = check_all(wired)

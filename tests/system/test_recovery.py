@@ -50,7 +50,6 @@ def wired(boot):
     memory.path.unlink()  # both have it open
     shell.memory = memory
     (shell.card,) = card_names(shell)
-    shell.monitor = boot.guest.monitor
     shell.introduce()
     yield shell
     memory.bytes.close()
@@ -59,7 +58,7 @@ def wired(boot):
 def break_ring(wired, queue):
     """The next chain that the device takes from this ring begins with a descriptor that does not exist: so do all in the
     available ring (2.7.6: flags, index, then the entries), which the driver writes anew when it starts the device."""
-    monitor = wired.monitor
+    monitor = wired.guest.monitor
     (path,) = [device["path"] for device in monitor.command("x-query-virtio") if device["name"] == "virtio-net"]
     status = monitor.command("x-query-virtio-queue-status", path=path, queue=queue)
     wired.memory.write(status["vring-avail"] + 4, NO_SUCH_DESCRIPTOR * status["vring-num"])
@@ -68,16 +67,6 @@ def break_ring(wired, queue):
 def wait_for_restart(wired):
     wired.console.expect(f"{wired.card}: reset after an error of the device", 10)
     wired.settle()
-
-
-def quiet_counters(wired):
-    """The counters, and how many frames have come from the guest, of a moment in which none was under way."""
-    while True:
-        wired.ping()
-        before = len(wired.link.frames)
-        counters = wired.counters()
-        if len(wired.link.frames) == before:
-            return counters, len(wired.link.from_guest())
 
 
 def test_receive_ring_under_traffic(wired):
@@ -96,7 +85,7 @@ def test_receive_ring_under_traffic(wired):
     load.proceeds()
     load.end()
     check_nothing_is_lost(wired, quiet)
-    counters, on_the_wire = quiet_counters(wired)
+    counters, _, on_the_wire = wired.quiet_counters()
     assert counters[wired.card, "restarts"] == 2
     assert on_the_wire == counters[wired.card, "tx_packets"] - counters[wired.card, "tx_reset"]
 

@@ -369,17 +369,14 @@ static void test_gone(void **state)
     assert_int_equal(netdev_up(dev), -EIO);
 }
 
-/* The device sends nothing any more: after a while it is started anew, and what waited goes out, in
- * order. */
-static void test_transmit_stall(void **state)
+/* Frames 0 to 11 for a device that sends nothing, until the driver has noticed; the device would go on now. */
+static void stall(void)
 {
-    (void)state;
     start_held();
     for (unsigned i = 0; i < 10; i++)
         transmit((uint8_t)i);
-    unsigned waiting = dev->tx_waiting_count;
-    assert_int_equal(waiting,
-                     4); /* a ring of 8 takes 6: room for a context is kept, and one stays free */
+    /* A ring of 8 takes 6: room for a context is kept, and one stays free. */
+    assert_int_equal(dev->tx_waiting_count, 4);
     host_clock_advance(NS_PER_SEC);
     transmit(10);
     assert_false(dev->scheduled);
@@ -387,6 +384,14 @@ static void test_transmit_stall(void **state)
     transmit(11);
     assert_true(dev->scheduled);
     model.tx_held = false;
+}
+
+/* The device sends nothing any more: after a while it is started anew, and what waited goes out, in
+ * order. */
+static void test_transmit_stall(void **state)
+{
+    (void)state;
+    stall();
     assert_false(netdev_poll_round(dev));
     assert_int_equal(dev->counters.restarts, 1);
     assert_int_equal(dev->counters.tx_reset, 6);
@@ -418,14 +423,7 @@ static int sends_while_it_sleeps(struct waitq *queue, uint64_t deadline)
 static void test_sender_meets_a_recovery(void **state)
 {
     (void)state;
-    start_held();
-    for (unsigned i = 0; i < 10; i++)
-        transmit((uint8_t)i);
-    host_clock_advance(NS_PER_SEC);
-    transmit(10);
-    host_clock_advance(2 * NS_PER_SEC);
-    transmit(11);
-    model.tx_held = false;
+    stall();
     sent_meanwhile = 0;
     host_sleep_hook = sends_while_it_sleeps;
     netdev_poll_round(dev);
