@@ -31,9 +31,12 @@ static inline void *object_in_place(uintptr_t user, size_t size, size_t alignmen
 
 /* A page of the caller that the kernel has just found: objects of the same kind mostly lie side by side. */
 struct page_view {
-    uintptr_t user; /* its beginning; 0, where no user page is: none yet */
+    uintptr_t user; /* its beginning; NO_PAGE: none yet */
     char *kernel;
 };
+
+/* Where no page begins, so that no pointer of the caller's is in it: NULL is in page 0. */
+#define NO_PAGE 1
 
 /* object_in_place() for one kind of object, always with the same `access`. */
 static inline void *object_in_view(struct page_view *view, uintptr_t user, size_t size,
@@ -161,7 +164,7 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     call->flags = syscall_argument_int(flags);
     call->nonblocking = (file->flags & O_NONBLOCK) != 0;
     call->batch = batch;
-    call->headers.user = call->buffers.user = call->names.user = 0;
+    call->headers.user = call->buffers.user = call->names.user = NO_PAGE;
     if (batch)
         socket_batch_begin(batch, MIN((unsigned)syscall_argument(2), MMSG_MAX));
     return 0;

@@ -318,24 +318,30 @@ static void test_message_pointers(void)
     int fd = socket_bound(&own);
     struct iovec part = {bytes, 4};
 
-    for (int which = 0; which < 3; which++) {
+    for (int i = 0; i < 6; i++) {
         struct msghdr message = message_of(&part, 1, &own);
-        void *bad = which == 1 ? (void *)PAGE : (void *)(INT64_MIN + PAGE);
-        part.iov_base = which == 0 ? bad : bytes;
-        if (which == 1)
-            message.msg_iov = bad;
-        if (which == 2)
-            message.msg_name = bad;
+        void *kernels = (void *)(INT64_MIN + PAGE);
+        void *bad[] = {kernels, (void *)PAGE, kernels, NULL, NULL, (void *)8};
+        bool array = i % 3 == 1, name = i % 3 == 2;
+        part.iov_base = array || name ? bytes : bad[i];
+        if (array)
+            message.msg_iov = bad[i];
+        if (name)
+            message.msg_name = bad[i];
         EXPECT_ERROR(sendmsg(fd, &message, 0), EFAULT);
         EXPECT(send_to(fd, "data", 4, &own), 4);
         wait_ready(fd);
         EXPECT_ERROR(recvmsg(fd, &message, 0), EFAULT);
-        if (which == 1) /* found before a datagram was taken */
+        if (array) /* found before a datagram was taken */
             EXPECT(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT), 4);
         EXPECT_ERROR(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT), EAGAIN);
     }
     EXPECT_ERROR(recvmsg(fd, (struct msghdr *)&constant, 0), EFAULT);
     EXPECT_ERROR(sendmsg(fd, &constant, 0), EMSGSIZE);
+    EXPECT_ERROR(sendmsg(fd, NULL, 0), EFAULT);
+    EXPECT_ERROR(recvmsg(fd, NULL, 0), EFAULT);
+    EXPECT_ERROR(sendmmsg(fd, NULL, 1, 0), EFAULT);
+    EXPECT_ERROR(recvmmsg(fd, NULL, 1, 0, NULL), EFAULT);
     EXPECT_ERROR(sendmmsg(fd, (struct mmsghdr *)8, 1, 0), EFAULT);
     EXPECT_ERROR(recvmmsg(fd, messages, 1, 0, (struct timespec *)8), EFAULT);
 }
