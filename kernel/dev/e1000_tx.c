@@ -1,8 +1,9 @@
 /* The e1000's transmit ring (8254x manual, 3.3 and 3.4).
  *
- * A frame takes one descriptor, and one more in front of it if the device is to compute a checksum
- * at another place than it did last: a context, which moves no data. Each frame's last descriptor
- * asks for a report (RS); the device's DD bit there means that it is done with the whole frame.
+ * A frame takes one descriptor, and one more in front of it if the device is to compute a checksum at another
+ * place than it did last: a context, which moves no data. There is room only if both would fit. Each frame's
+ * last descriptor asks for a report (RS), a context does not; the device's DD bit there means that it is done
+ * with the whole frame.
  *
  * Sent mbufs are taken back when the device is polled, and when the ring is full. A frame that
  * finds it full even then waits in the netdev's queue; only while frames wait there is the
@@ -116,6 +117,7 @@ static inline unsigned oldest_frame(const struct e1000_tx *tx)
 }
 
 /* [lab 3] */
+/* Whether the device is done with the frame that it has had longest; false if it has none. */
 static inline bool oldest_is_done(const struct e1000_tx *tx)
 {
     return tx->clean != tx->shown &&
@@ -123,8 +125,8 @@ static inline bool oldest_is_done(const struct e1000_tx *tx)
 }
 
 /* [lab 3] */
-/* Takes sent frames back, and moves waiting ones into the room there is then. The device is done
- * with frames in order, so the first one that it is not done with ends the search. */
+/* Takes sent frames back, which ends waiting_since, and moves waiting ones into the room there is then. The
+ * device is done with frames in order, so the first one that it is not done with ends the search. */
 static void reclaim(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;
@@ -175,9 +177,9 @@ static void stall_check(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;
     uint64_t now = clock_ns();
-    if (tx->waiting_since == 0)
+    if (tx->waiting_since == 0 || !nic->dev.link_up) {
         tx->waiting_since = now;
-    else if (now - tx->waiting_since > TX_STALL && !tx->stalled && nic->dev.link_up) {
+    } else if (now - tx->waiting_since > TX_STALL && !tx->stalled) {
         tx->stalled = true;
         e1000_request_attention(nic);
     }
@@ -204,17 +206,22 @@ static void flush(struct e1000 *nic)
 }
 
 /* [lab 3] */
-/* The body of e1000_transmit, under the lock. */
+/* Consumes m whatever the result, as every transmit does. A device that does not run refuses it (tx_down,
+ * -ENETDOWN) unless it is `recovering`: then the frame waits. One longer than the MTU and its header is
+ * refused (tx_too_long, -EMSGSIZE). None overtakes those that wait. The device is shown it at once,
+ * unless `more` follow or a poll is under way, and even then if frames wait. */
 static int submit(struct e1000 *nic, struct mbuf *m, bool more)
 {
     struct netdev *dev = &nic->dev;
     struct e1000_tx *tx = &nic->tx;
-    if (!tx->running)
+    if (!tx->running && !tx->recovering)
         return drop(m, &dev->counters.tx_down, -ENETDOWN);
     if (m->length > dev->mtu_max + ETHERNET_HEADER)
         return drop(m, &dev->counters.tx_too_long, -EMSGSIZE);
 
     int error = 0;
+    if (!tx->running)
+        return netdev_tx_defer(dev, m);
     if (!has_room(tx))
         reclaim(nic);
     /* Room means that no frame waits: order is kept. */
@@ -232,12 +239,8 @@ static int submit(struct e1000 *nic, struct mbuf *m, bool more)
 int e1000_transmit(struct netdev *dev, struct mbuf *m, bool more)
 {
     struct e1000 *nic = dev->driver;
-    int error;
     spinlock_acquire(&nic->tx_lock);
-    if (nic->tx.recovering && !nic->tx.running)
-        error = netdev_tx_defer(dev, m);
-    else
-        error = submit(nic, m, more);
+    int error = submit(nic, m, more);
     spinlock_release(&nic->tx_lock);
     return error;
 }

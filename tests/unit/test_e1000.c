@@ -180,16 +180,16 @@ static void test_start_registers(void **state)
         assert_int_equal(e1000_model_register(&model, 0x2818), 15); /* E1K-RX-5 */
         assert_int_equal(e1000_model_register(&model, 0x3810), 0);
         assert_int_equal(e1000_model_register(&model, 0x3818), 0);
-        assert_int_equal(e1000_model_register(&model, 0) & 0x04000060,
-                         0x60); /* up, speed, no reset */
+        /* Up, speed, no reset. */
+        assert_int_equal(e1000_model_register(&model, 0) & 0x04000060, 0x60);
         static const unsigned zero[] = {0x28,   0x2c,   0x30,   0x170,  0xc4,
                                         0x2820, 0x282c, 0x3820, 0x3828, 0x382c};
         for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
             assert_int_equal(e1000_model_register(&model, zero[i]), 0); /* E1K-INIT-6, E1K-IRQ-8 */
         assert_int_equal(e1000_model_register(&model, 0x5000), 0x300);
         assert_int_equal(model.ims, MODEL_LSC); /* the rest is for the first poll */
-        assert_int_equal(model.rctl_writes,
-                         4); /* probe, twice in the reset, once to start: E1K-RX-15 */
+        /* Probe, twice in the reset, once to start: E1K-RX-15. */
+        assert_int_equal(model.rctl_writes, 4);
         teardown(NULL);
     }
 }
@@ -414,8 +414,12 @@ static int sends_while_it_sleeps(struct waitq *queue, uint64_t deadline)
 {
     (void)queue;
     (void)deadline;
-    if (dev->counters.restarts == 1 && sent_meanwhile++ == 0)
+    if (dev->counters.restarts == 1 && sent_meanwhile++ == 0) {
+        struct mbuf *m = mbuf_alloc(MBUF_STACK);
+        mbuf_append(m, dev->mtu_max + 15);
+        assert_int_equal(netdev_transmit(dev, m), -EMSGSIZE);
         transmit(99);
+    }
     return -ETIMEDOUT;
 }
 
@@ -452,7 +456,7 @@ static void test_transmit_stalls(void **state)
     assert_int_equal(dev->tx_waiting_count, 30 - 4 * 6);
 }
 
-/* A link that is down explains it. */
+/* A link that is down explains it, and the time without it does not count once it is up again. */
 static void test_no_stall_without_link(void **state)
 {
     (void)state;
@@ -465,6 +469,17 @@ static void test_no_stall_without_link(void **state)
     host_clock_advance(3 * NS_PER_SEC);
     netdev_poll_round(dev);
     assert_int_equal(dev->counters.restarts, 0);
+
+    e1000_model_link(&model, true);
+    host_interrupts_serve();
+    netdev_poll_round(dev);
+    netdev_poll_round(dev);
+    assert_true(dev->link_up);
+    assert_int_equal(dev->counters.restarts, 0);
+    host_clock_advance(3 * NS_PER_SEC);
+    netdev_poll_round(dev);
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 1);
 }
 
 /* Slow is not stuck: as long as something gets done, nobody resets. */
