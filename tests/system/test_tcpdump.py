@@ -63,14 +63,14 @@ def ended(wired):
 @pytest.mark.matrix(*EVERY_CARD)
 def test_file_is_what_was_on_the_wire(wired):
     """Both directions, in order. The e1000 completes checksums, and the file has them right; it also makes short frames
-    longer, behind their end."""
-    start(wired, f"-i {wired.card} -c 40 -w {DUMP}")
+    longer, behind their end. ARP is left out: its announcements come when they come."""
+    start(wired, f"-i {wired.card} -c 40 -w {DUMP} ip")
     since = wired.link.position()
     for size in range(15):
         wired.answers(udp_to_guest(b"x" * size), icmp_to_guest(wire.ICMP_ECHO, payload=b"y" * size * 100))
     ended(wired)
     captured = [bytes(packet) for packet in rdpcap(io.BytesIO(file_of(wired, DUMP)))]
-    on_the_wire = [record.frame for record in wired.link.frames[since:]]
+    on_the_wire = [record.frame for record in wired.link.frames[since:] if record.frame[12:14] == b"\x08\0"]
     assert len(captured) == 40
     for direction in (lambda f: f[6:12] == PEER_ETH, lambda f: f[6:12] == GUEST_MAC):
         theirs, ours = list(filter(direction, on_the_wire)), list(filter(direction, captured))
