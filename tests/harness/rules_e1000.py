@@ -11,6 +11,7 @@ RX_RING, TX_RING = 0x2800, 0x3800
 HIGH, LENGTH, HEAD, TAIL = 0x04, 0x08, 0x10, 0x18
 MTA, RAL0, RAH0 = range(0x5200, 0x5400, 4), 0x5400, 0x5404
 RESET, ENABLE, VALID = 1 << 26, 1 << 1, 1 << 31
+RECEIVED = 1 << 4 | 1 << 6 | 1 << 7  # the interrupt causes of reception
 LONG, BROADCAST, STRIP, SIZES = 1 << 5, 1 << 15, 1 << 26, 3 << 16 | 1 << 25
 COMMAND, REGION0, WINDOW = 4, 0x10, range(0x40000000, 0x80000000)
 MEMORY, BUS_MASTER, INTX_OFF, DECODING = 2, 4, 0x400, 3
@@ -205,6 +206,26 @@ def causes_are_read_once_per_interrupt(device):
     for handling in device.handlings:
         reads = sum(access.offset == ICR and not access.write for access in handling.accesses)
         yield None if reads == 1 else f"line {handling.line}: {reads} reads of ICR"
+
+
+@e1000("E1K-IRQ-6")
+def reception_is_masked_from_its_interrupt_on(device):
+    """Until it is polled: no second interrupt, and nothing unmasked anew, before the mask is closed."""
+    mask, taken = 0, None
+    for access in device.accesses():
+        cause_read = access.offset == ICR and not access.write
+        if taken and (cause_read or access.write and access.offset == IMS and access.value & RECEIVED):
+            yield f"line {taken.line}: an interrupt of reception, and its mask still open in line {access.line}"
+            taken = None
+        if cause_read and access.value & mask & RECEIVED:
+            taken = access
+        elif access.write and access.offset == IMS:
+            mask |= access.value
+        elif access.write and (access.offset == IMC or access.offset == CTRL and access.value & RESET):
+            mask &= ~access.value if access.offset == IMC else 0
+            if taken and not mask & RECEIVED:
+                yield None
+                taken = None
 
 
 @e1000("E1K-REG-1")

@@ -62,8 +62,8 @@ E1000 = (E1000_SET_UP + [("w", IMC, 0xffffffff), ("w", EERD, 0x101), ("r", EERD,
                          ("w", 0x5404, 0x80005634)] + [("w", 0x5200 + 4 * n, 0) for n in range(128)]
          + [("w", ring + part, value) for ring, base in ((0x3800, 0x80300000), (0x2800, 0x80400000))
             for part, value in ((0, base), (4, 0), (8, 0x1000), (0x10, 0), (0x18, 0xff if ring == 0x2800 else 0))]
-         + [("w", TCTL, 0x4010a), ("w", RCTL, 0x4008002), ("w", IMS, 4), ("w", 0x3818, 1), ("claim", 33),
-            ("r", ICR, 0x83), ("complete", 33), ("w", 0x2818, 0)])
+         + [("w", TCTL, 0x4010a), ("w", RCTL, 0x4008002), ("w", IMS, 0xd5), ("w", 0x3818, 1), ("claim", 33),
+            ("r", ICR, 0x83), ("w", IMC, 0xd1), ("complete", 33), ("w", 0x2818, 0), ("w", IMS, 0xd1)])
 
 
 def place(register, transport):
@@ -302,6 +302,10 @@ BAD_E1000 = {
     "causes_are_read_once_per_interrupt": [
         drop(E1000, ("r", ICR, 0x83)),
         insert(E1000, ("r", ICR, 0x83), ("r", ICR, 1)),
+    ],
+    "reception_is_masked_from_its_interrupt_on": [
+        drop(E1000, ("w", IMC, 0xd1)), change(E1000, ("w", IMC, 0xd1), ("w", IMC, 1)),
+        change(E1000, ("w", IMC, 0xd1), ("r", ICR, 0x80)),
     ],
     "registers_are_32_bits_wide": [E1000 + [("r", (8, 2), 3)]],
 }
