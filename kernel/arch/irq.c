@@ -35,8 +35,8 @@ struct irq_entry {
 static struct spinlock irq_lock = SPINLOCK_INITIALIZER("irq table");
 static struct irq_entry entries[HANDLERS_MAX]; /* [irq_lock] for adding */
 static unsigned entry_count;                   /* [irq_lock] */
-static struct irq_entry
-    *handlers[PLIC_SOURCES]; /* entries are only added, at the front, when complete */
+/* Entries are only added, at the front, when complete. */
+static struct irq_entry *handlers[PLIC_SOURCES];
 static uint64_t unexpected_count;
 
 void irq_init(void)

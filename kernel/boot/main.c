@@ -114,8 +114,8 @@ static void boot(uintptr_t device_tree)
             panic("no memory for idle stacks");
     hart_init();
     proc_init();
-    struct proc *init =
-        proc_create("init"); /* the first process has pid 1: before any kernel thread */
+    /* The first process has pid 1: before any kernel thread. */
+    struct proc *init = proc_create("init");
 
     /* Files before drivers, which register device nodes; the stack before network drivers, which register
      * devices. */

@@ -1,11 +1,15 @@
 /* The console: the terminal that the serial port is, with line editing, as device /dev/console.
  *
  * A reader gets a line when it is complete. While it is typed:
- *   Backspace, DEL   erase a character          ^U   erase the line          ^W   erase a word
+ *
+ *   Backspace, DEL   erase a character
+ *   ^W   erase a word
+ *   ^U   erase the line
  *   ^D   end of file; behind typed text: hand over what is there without a newline
- *   ^C   discard the line, and what waits to be read, and kill the foreground process group with
- * SIGINT ^P   print the process table Carriage return counts as newline. What does not fit is
- * refused with a bell and counted.
+ *   ^C   discard the line, and what waits to be read, and kill the foreground process group (SIGINT)
+ *   ^P   print the process table
+ *
+ * Carriage return counts as newline. What does not fit is refused with a bell and counted.
  *
  * The foreground group is set with ioctl(TIOCSPGRP). There are no signal handlers here, so a shell
  * must not stand in it: it puts each job into a group of its own, makes that the foreground one,

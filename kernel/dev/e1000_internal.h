@@ -120,8 +120,10 @@ int e1000_rx_start(struct e1000 *nic);
 /* Gives up what is in the ring: frees all its mbufs, and counts the frames that are lost. The device no
  * longer uses it. */
 void e1000_rx_empty(struct e1000 *nic);
-/* Poll thread. Takes at most `budget` descriptors, appends their frames to the list, refills. How
- * many. */
+/* Poll thread. Takes at most `budget` descriptors, appends their frames to the list, refills. How many.
+ * Dropped, whole, are frames that are empty or longer than a buffer (rx_bad_length, once) and those the
+ * device found damaged (rx_errors); a bad transport checksum alone is the stack's to find. An mbuf is
+ * posted with MBUF_RX_ALIGN. A write of the tail counts as a doorbell, but for that of the start. */
 int e1000_rx_collect(struct e1000 *nic, int budget, struct list *received);
 /* Poll thread. Whether a frame waits to be taken. */
 bool e1000_rx_pending(const struct e1000 *nic);

@@ -50,10 +50,10 @@
 static struct {
     struct spinlock lock;
     char ring[RING_SIZE];
-    uint32_t head,
-        tail;      /* [lock] next to send, next free; free-running, so the difference is the fill */
-    bool refused;  /* [lock] somebody was turned away since the ring was full */
-    bool attached; /* [lock] */
+    /* [lock] next to send, next free; free-running, so the difference is the fill. */
+    uint32_t head, tail;
+    bool refused;                     /* [lock] somebody was turned away since the ring was full */
+    bool attached;                    /* [lock] */
     const struct uart_client *client; /* [I] once attached */
     struct uart_counters counters;    /* receive: interrupt handler only; send_timeouts: [lock] */
 } uart = {.lock = SPINLOCK_INITIALIZER("uart")};

@@ -114,7 +114,10 @@ static int rx_take_done(struct virtio_net *net, unsigned most, struct list *rece
 }
 
 /* [lab 2] */
-/* Takes what has been received, at most `budget` frames. */
+/* Takes rx_lock, and what has been received, at most `budget` frames; none while the device does not run. A
+ * frame is dropped, counts for the budget and leaves its mbuf in the ring if there is nothing behind the
+ * device's header (rx_bad_length) or no fresh mbuf for its place (rx_no_mbuf). One kick at the end. A broken
+ * ring needs attention. */
 static int rx_collect(struct virtio_net *net, int budget, struct list *received)
 {
     int count = 0, taken;
@@ -186,7 +189,8 @@ static void tx_put(struct virtio_net *net, struct mbuf *m)
 }
 
 /* [lab 2] */
-/* Takes sent frames back, and moves waiting ones into the room there is then. */
+/* Takes sent frames back, which ends tx_waiting_since, and moves waiting ones into the room there is then. A
+ * broken ring needs attention; what waits stays where it is meanwhile. */
 static void tx_reclaim(struct virtio_net *net)
 {
     void *token;
@@ -230,8 +234,9 @@ bool virtio_net_tx_has_stalled(struct virtio_net *net)
 }
 
 /* [lab 2] */
-/* Shows the device what is new. If frames still wait, asks for an interrupt; should the device have
- * made room meanwhile, none would come, so goes round again: with fewer frames each time. */
+/* Shows the device what is new. If frames still wait, asks for an interrupt, and else for none; should the
+ * device have made room meanwhile, none would come, so goes round again: with fewer frames each time. If none
+ * has got sent for TX_STALL while the link is up, the device is stuck (tx_stalled), and needs attention. */
 static void tx_flush(struct virtio_net *net)
 {
     for (;;) {
@@ -249,7 +254,10 @@ static void tx_flush(struct virtio_net *net)
 }
 
 /* [lab 2] */
-/* Consumes m whatever the result, as every transmit does. */
+/* Consumes m whatever the result, as every transmit does. A device that does not run refuses it (tx_down,
+ * -ENETDOWN) unless it is `recovering`: then the frame waits. One longer than the MTU and its header is
+ * refused (tx_too_long, -EMSGSIZE). None overtakes those that wait. The device is shown it at once,
+ * unless `more` follow or a poll is under way, and even then if frames wait. */
 static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
 {
     struct netdev *dev = &net->dev;

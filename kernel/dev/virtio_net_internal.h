@@ -52,8 +52,8 @@ int virtio_net_poll(struct netdev *dev, int budget);
 bool virtio_net_irq_on(struct netdev *dev);
 void virtio_net_irq_off(struct netdev *dev);
 
-/* Fills the receive ring, without showing it to the device yet. 0, or -ENOMEM with part of it
- * filled. */
+/* Fills the receive ring, without showing it to the device yet: so nobody else uses it, and no lock is
+ * needed. 0, or -ENOMEM with part of it filled. */
 int virtio_net_rx_fill(struct virtio_net *net);
 /* Shows the device the filled ring. It is live. */
 void virtio_net_rx_kick(struct virtio_net *net);

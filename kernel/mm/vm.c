@@ -23,8 +23,8 @@
 
 _Static_assert(PTE_R == VM_READ && PTE_W == VM_WRITE && PTE_X == VM_EXEC, "same bits");
 
-extern char kernel_text_start[], kernel_text_end[],
-    kernel_rodata_end[]; /* kernel.ld; page-aligned */
+/* kernel.ld; page-aligned. */
+extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[];
 
 static uint64_t *kernel_root; /* [I] after vm_init */
 static struct pool spaces;
@@ -64,8 +64,8 @@ static void kernel_map(uintptr_t start, uintptr_t end, int level, uint64_t acces
 static void kernel_map_devices(void)
 {
     const uint64_t rw = PTE_R | PTE_W;
-    kernel_map(TEST_FINISHER, TEST_FINISHER + PAGE_SIZE, 0,
-               rw); /* page 0 is near: stays unmapped */
+    /* Page 0 is near: stays unmapped. */
+    kernel_map(TEST_FINISHER, TEST_FINISHER + PAGE_SIZE, 0, rw);
     kernel_map(CLINT, CLINT + CLINT_SIZE, 0, rw);
     kernel_map(PLIC, PLIC + PLIC_SIZE, 1, rw);
     kernel_map(UART0, VIRTIO_MMIO(VIRTIO_MMIO_SLOTS), 0, rw);

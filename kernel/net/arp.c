@@ -1,10 +1,10 @@
 /* Address resolution (RFC 826; RFC 1122, 2.3.2; RFC 5227 for address conflicts).
  *
- *   arp_input      learns from every packet about a neighbour we know, answers requests for our address
- *   arp_output     sends a datagram to a neighbour, after asking for its address if need be
- *   arp_find_neighbour  only looks, for whoever sends several datagrams at once
- *   arp_probe      asks whether an address that is to be ours is somebody else's
- *   arp_announce   makes our address known
+ *   arp_input            learns from every packet about a neighbour we know, answers requests for our address
+ *   arp_output           sends a datagram to a neighbour, after asking for its address if need be
+ *   arp_find_neighbour   only looks, for whoever sends several datagrams at once
+ *   arp_probe            asks whether an address that is to be ours is somebody else's
+ *   arp_announce         makes our address known
  *
  * The cache itself is in arp_table.c. Requests are repeated, failures noticed, entries aged and
  * announcements sent by one thread, which sleeps until the earliest deadline of all, and without

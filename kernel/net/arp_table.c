@@ -1,8 +1,5 @@
-/* The ARP cache; see arp_table.h for its states. Also the requests by which users read and change
- * it:
- *
- *   arp_entry_get, arp_entry_set, arp_entry_delete, arp_list, arp_flush
- */
+/* The ARP cache; see arp_table.h for its states. Also the requests by which users read and change it:
+ * arp_entry_get, arp_entry_set, arp_entry_delete, arp_list, arp_flush. */
 #include "net/arp_table.h"
 
 #include "abi/errno.h"

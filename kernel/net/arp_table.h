@@ -1,9 +1,12 @@
 /* The ARP cache: entries, their states and their ageing. Private to arp.c, which sends and
  * receives, and arp_table.c, which keeps the entries; both work under arp_lock.
  *
- *      (none) --datagram to send--> RESOLVING --answer--> COMPLETE --not confirmed for
- * arp_timeout--> (none) |                     \--the same, but in use--> RESOLVING, still usable
- *                                       \--3 requests unanswered--> FAILED --hold-down--> (none)
+ *   (none)    --a datagram to send-->                  RESOLVING
+ *   RESOLVING --an answer-->                           COMPLETE
+ *   RESOLVING --3 requests unanswered-->               FAILED
+ *   FAILED    --hold-down-->                           (none)
+ *   COMPLETE  --not confirmed for arp_timeout-->       (none)
+ *   COMPLETE  --not confirmed for so long, in use-->   RESOLVING, but still usable
  *
  * An entry that is in use when its time is up is asked for again, by unicast (RFC 1122, 2.3.2.1,
  * method 2), and keeps serving meanwhile, so a steady flow never stops for its own cache.

@@ -1,6 +1,7 @@
 /* The stack's counters: one list, from which the enumeration, the names that netstat shows and the
  * sums of the leak arithmetic are made. A counter marked DROP counts datagrams or frames that were
- * freed undelivered. Incremented with relaxed atomics from any context. */
+ * freed undelivered. `received` counts all that a layer is handed, `delivered` what it handed up, `sent` what
+ * it handed down, whatever became of that. Incremented with relaxed atomics from any context. */
 #ifndef NET_COUNTERS_H
 #define NET_COUNTERS_H
 
@@ -41,8 +42,8 @@
     X(ip, too_short, DROP)                                                                         \
     X(ip, bad_version, DROP)                                                                       \
     X(ip, bad_header_length, DROP)                                                                 \
-    X(ip, bad_length, DROP)                                                                        \
     X(ip, bad_checksum, DROP)                                                                      \
+    X(ip, bad_length, DROP)                                                                        \
     X(ip, bad_options, DROP)                                                                       \
     X(ip, bad_source, DROP)                                                                        \
     X(ip, not_for_us, DROP)                                                                        \

@@ -1,7 +1,7 @@
 /* ICMP (RFC 792; RFC 1122, 3.2.2).
  *
- *   icmp_input        answers echo requests; hands echo replies, and errors about what we sent, to
- * the sockets icmp_send_error   tells a sender that its datagram could not be delivered
+ *   icmp_input        answers echo requests; hands echo replies, and errors about what we sent, to sockets
+ *   icmp_send_error   tells a sender that its datagram could not be delivered
  *
  * An answer is made in the mbuf of what it answers, so it needs no memory. Errors are the dangerous
  * messages: one about the wrong datagram can multiply without end, so the rules of RFC 1122, 3.2.2
@@ -27,8 +27,8 @@
 
 static struct {
     struct spinlock lock;
-    unsigned
-        tokens; /* [lock] errors that may be sent now, besides those that `filled` is due for */
+    /* [lock] errors that may be sent now, besides those that `filled` is due for. */
+    unsigned tokens;
     uint64_t filled; /* [lock] ns, up to when tokens have been given */
 } bucket = {.lock = SPINLOCK_INITIALIZER("icmp bucket"), .tokens = ERROR_BURST};
 
@@ -72,8 +72,9 @@ static int message_send(struct mbuf *m, be32_t source, be32_t destination, uint8
 /* --- Echo --- */
 
 /* [lab 5] */
-/* Turns a request into its reply, in place: the data stay as they are, and the checksum changes by
- * what the type changes (RFC 1624, 3: HC' = ~(~HC + ~m + m')). */
+/* Turns a request into its reply, in place: the data stay as they are, and the checksum changes by what
+ * the type changes (RFC 1624, 3: HC' = ~(~HC + ~m + m'), which gives 0 for a message of nothing but
+ * zeros: its checksum is 0xffff). Counted are echo_broadcast, echo_no_way or echo_replies_sent. */
 static void echo_answer(struct mbuf *m)
 {
     struct icmp_header *header = (struct icmp_header *)m->data;
@@ -238,9 +239,9 @@ static bool is_icmp_error(const struct mbuf *m)
 }
 
 /* [lab 5] */
-/* The cases in which no error may be sent (RFC 1122, 3.2.2): about an ICMP error, about what went
- * to more than one host by its IP or link address, about a fragment that is not the first, to what
- * is not one host. */
+/* The cases in which no error may be sent (RFC 1122, 3.2.2): about any ICMP message but an echo, about what
+ * went to more than one host by its IP or link address, about a fragment that is not the first, to what is
+ * not one host: 0/8, a broadcast address, 224/3, and outside loopback (MBUF_LOOPBACK) 127/8. */
 static bool error_is_forbidden(const struct netdev *dev, const struct mbuf *m)
 {
     const struct ip_header *ip = (const struct ip_header *)m->ip_header;
@@ -271,8 +272,8 @@ static bool token_take(void)
 }
 
 /* [lab 5] */
-/* Makes of m the error about it: as much of the datagram as fits, from its header on and unchanged,
- * behind an ICMP header. */
+/* Makes of m the error about it: the datagram, from its header on and unchanged, as far as ERROR_SIZE_MAX
+ * allows, behind an ICMP header. m->data may be anywhere behind m->ip_header. */
 static void error_build(struct mbuf *m, uint8_t type, uint8_t code)
 {
     const unsigned quote_max =

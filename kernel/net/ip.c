@@ -4,10 +4,11 @@
  *   ip_input    checks a datagram, takes its header off, hands it to ICMP or UDP
  *   ip_output   puts a header in front and hands the datagram to the link
  *
- * A received datagram goes through the checks in the order in which they become possible: the
- * header is all there, then it is intact, then its fields make sense, then it is for us. Each check
- * that fails has its own counter. From then on m->ip_header points at the header, which stays in
- * front of the data: an ICMP error quotes it.
+ * A received datagram goes through the checks in the order in which they become possible: the header is all
+ * there (ip.too_short, bad_version, bad_header_length), then it is intact (bad_checksum), then its fields
+ * make sense (bad_length, bad_options), then it is for us (bad_source, not_for_us, unicast_in_broadcast,
+ * fragment, unknown_protocol). The first check that fails is counted, and no other. From then on
+ * m->ip_header points at the header, which stays in front of the data: an ICMP error quotes it.
  *
  * All that is sent has "don't fragment" set. That makes the datagrams atomic, so their
  * identification means nothing and is 0 (RFC 6864, 4.1); a router whose next link is too small
@@ -146,7 +147,8 @@ static void deliver(struct netdev *dev, struct mbuf *m, uint8_t protocol)
 }
 
 /* [lab 5] */
-/* The header's fields that others need are copied into the mbuf, once, here. */
+/* The checks of the file's head, then to ICMP or UDP. The header's fields that others need are copied
+ * into the mbuf, once, here. */
 void ip_input(struct netdev *dev, struct mbuf *m)
 {
     enum net_counter reason;
@@ -203,7 +205,8 @@ static int refuse(struct mbuf *m, enum net_counter reason, int error)
 }
 
 /* [lab 5] */
-/* Nothing is looked up here: whoever sends many datagrams to one place finds the way once. */
+/* Nothing is looked up here: whoever sends many datagrams to one place finds the way once. The source is the
+ * way's. Like each layer that pushes a header this moves csum_start along. */
 int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way)
 {
     if (send->ttl == 0)

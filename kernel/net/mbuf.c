@@ -132,8 +132,8 @@ void mbuf_set_owner_all(struct list *list, enum mbuf_owner owner)
     LIST_FOR_EACH (node, list) {
         struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
         if (m->owner != from || n == 0) {
-            assert(m->owner !=
-                   MBUF_POOL); /* it would be freed twice, or taken from the pool's list */
+            /* It would be freed twice, or taken from the pool's list. */
+            assert(m->owner != MBUF_POOL);
             owned_move(from, owner, n);
             from = m->owner;
             n = 0;

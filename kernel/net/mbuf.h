@@ -32,7 +32,7 @@ enum mbuf_owner {
 #define MBUF_LINK_MULTICAST 0x02 /* received in a link-layer multicast frame */
 #define MBUF_CSUM_VERIFIED  0x04 /* received: the device has verified the transport checksum */
 #define MBUF_CSUM_PARTIAL   0x08 /* to send: the device completes the checksum, see csum_start */
-#define MBUF_LOOPBACK       0x10 /* came through the loopback device */
+#define MBUF_LOOPBACK       0x10 /* came through loopback, from our own addresses or 127/8 */
 /* To send: there was room for it, or its sender waits for room (net/netdev.h). */
 #define MBUF_ADMITTED 0x20
 /* To send: another frame follows, or netdev_flush(); gone when the driver gets it. */

@@ -1,12 +1,14 @@
 /* The network stack's own interfaces, layer by layer from the wire up.
  *
- * Conventions, stated once: - IP addresses and ports are in network byte order everywhere (be32_t, be16_t),
- * as in sockaddr_in and on the
- *   wire; lengths and offsets are in host order.
- * - *_input and *_output take the mbuf away from the caller, whatever the result (see mbuf.h). - *_input
- * return nothing: what is wrong with a frame is counted where it was found, and the frame freed. - No lock
- * is held when calling up the stack or into transmit. Lock order: port table -> socket; the ARP cache's,
- *   the route table's and a device's locks are leaves; the pool's is innermost, so an mbuf may be freed anywhere.
+ * Conventions, stated once:
+ * - IP addresses and ports are in network byte order everywhere (be32_t, be16_t), as in sockaddr_in and on
+ *   the wire; lengths and offsets are in host order.
+ * - *_input and *_output take the mbuf away from the caller, whatever the result (see mbuf.h).
+ * - *_input return nothing: what is wrong with a frame is counted where it was found, and the frame freed.
+ * - *_output push a header; who does so moves csum_start along.
+ * - No lock is held when calling up the stack or into transmit. Lock order: port table -> socket; the ARP
+ *   cache's, the route table's and a device's locks are leaves; the pool's is innermost, so an mbuf may be
+ *   freed anywhere.
  * - Every drop has its own counter (net/counters.h): frames in = delivered + sum of drops + queued.
  */
 #ifndef NET_NET_H
@@ -23,8 +25,8 @@ void net_init(void);
 
 /* --- checksum.c: the Internet checksum (RFC 1071) --- */
 
-/* Adds n bytes to a running one's complement sum; an odd length is padded with a zero byte, so only the last
- * piece may be odd. */
+/* Adds n bytes, which may begin at any address, to a running one's complement sum; an odd length is
+ * padded with a zero byte, so only the last piece may be odd. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t n);
 
 /* A sum in fewer bits. The first step leaves at most one carry, the second takes it in. */
@@ -129,8 +131,8 @@ be32_t ip_address(const struct netdev *dev); /* 0: none */
 be32_t ip_netmask(const struct netdev *dev);
 /* The device on which address is on-link; NULL if on none. */
 struct netdev *ip_on_link(be32_t address);
-int ip_route_add(const struct rtentry
-                     *entry); /* -EEXIST, -ENETUNREACH (gateway not on-link), -ENOSPC, -EINVAL */
+/* -EEXIST, -ENETUNREACH (gateway not on-link), -ENOSPC, -EINVAL. */
+int ip_route_add(const struct rtentry *entry);
 int ip_route_delete(const struct rtentry *entry); /* -ESRCH */
 uint32_t ip_route_list(struct rtentry *entries, uint32_t room);
 

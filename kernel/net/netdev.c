@@ -2,13 +2,13 @@
  *
  *   netdev_register, find, get          the table; devices are never taken out of it
  *   netdev_up, down, set_polled, set_mtu, set_link
- *   netdev_interrupt, netdev_poll_round the receive side: from interrupt to poll thread to driver
+ *   netdev_interrupt, poll_round        the receive side: from interrupt to poll thread to driver
  *   netdev_input                        a received frame on its way up
- *   netdev_transmit, tx_defer, tx_resume  a frame on its way down
+ *   netdev_transmit, tx_defer, resume   a frame on its way down
  *   netdev_tx_wait                      a sender waits for room
  *
  * No wake-up is lost between interrupt and poll thread: netdev_schedule() turns the interrupt off
- * before it sets `scheduled`, and the poll thread clears `scheduled` before it polls. So whatever
+ * before it sets `scheduled`, and poll_wait() clears `scheduled` before it returns to poll. So whatever
  * the interrupt announced is seen by that poll or by the next, and the interrupt is off only while
  * a poll is still to come.
  */
@@ -80,7 +80,9 @@ static void poll_leave(struct netdev *dev)
 }
 
 /* [lab 7] */
-/* In polled mode the interrupt is left off, and poll_wait() sees to the next look. */
+/* One poll, and if that found less than its budget the interrupt on and another look. `polling` is set
+ * meanwhile, and who leaves a device that has gone down tells netdev_down(), which waits for that. In polled
+ * mode the interrupt is left off, and poll_wait() sees to the next look. `scheduled` is poll_wait()'s. */
 bool netdev_poll_round(struct netdev *dev)
 {
     if (!poll_enter(dev))
@@ -258,8 +260,9 @@ int netdev_down(struct netdev *dev)
 }
 
 /* [lab 7] */
-/* Takes effect with the thread's next round, whether the device is up or not. An interrupt that
- * is already on its way costs one more round. */
+/* In polled mode the interrupt is off when this returns; the rest is the thread's next round, which is
+ * scheduled here, whether the device is up or not. An interrupt that is already on its way costs one more
+ * round. */
 int netdev_set_polled(struct netdev *dev, bool polled)
 {
     flags_change(dev, IFF_POLLED, polled ? IFF_POLLED : 0);

@@ -57,7 +57,8 @@ struct netdev_ops {
     /* Poll thread. Asks for an interrupt at the next received frame. Returns true if one is there already:
      * then no interrupt may come for it, and the caller polls again. */
     bool (*irq_on)(struct netdev *dev);
-    /* Poll thread or interrupt handler. Asks for no more interrupts; one already under way may still come. */
+    /* Any context, also while the device is down. Asks for no more interrupts; one already under way may
+     * still come. */
     void (*irq_off)(struct netdev *dev);
     /* Thread context. Applies dev->flags' IFF_PROMISC and IFF_ALLMULTI. NULL: the device receives all. */
     int (*set_receive_mode)(struct netdev *dev);
@@ -122,8 +123,8 @@ int netdev_register(struct netdev *dev);
 struct netdev *netdev_find(const char *name); /* NULL: none */
 struct netdev *netdev_get(int index);         /* 1..; NULL past the end */
 
-/* The body of a device's poll thread, for it and for tests: polls the device once and, in interrupt mode,
- * asks for an interrupt when the device has no more. True: there is more to do at once. */
+/* The body of a device's poll thread, for it and for tests: polls the device once, unless it is down, and in
+ * interrupt mode asks for an interrupt when it has no more. True: there is more to do at once. */
 bool netdev_poll_round(struct netdev *dev);
 
 /* Administrative state and mode, for ioctl. Thread context. 0 or a negated errno. */

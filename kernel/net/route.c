@@ -1,10 +1,10 @@
 /* Addresses and routes: which addresses are ours, and which way a datagram goes (RFC
  * 1122, 3.2.1.3, 3.3.1, 3.3.6).
  *
- *   ip_set_address, ip_address, ip_netmask     one address per interface
- *   ip_is_own, ip_is_broadcast, ip_is_multicast  what kind of address this is
- *   ip_route                                   device, next hop and source for a destination
- *   ip_route_add, delete, list, ip_on_link     the table
+ *   ip_set_address, ip_address, ip_netmask         one address per interface
+ *   ip_is_own, ip_is_broadcast, ip_is_multicast    what kind of address this is
+ *   ip_route                                       device, next hop and source for a destination
+ *   ip_route_add, delete, list, ip_on_link         the table
  *
  * The table is sorted by length of mask, longest first, so the first entry that covers a
  * destination is the best one. Routes of equal masks stand in order of entry; among them the first
@@ -45,8 +45,8 @@ static struct interface {
     be32_t mask;
     be32_t subnet_broadcast, net_broadcast;
 } interfaces[NETDEV_MAX + 1];
-static int
-    interface_last; /* the highest index that ever had an address; it bounds the search for an own address */
+/* The highest index that ever had an address; it bounds the search for an own address. */
+static int interface_last;
 
 /* --- Kinds of addresses --- */
 

@@ -56,8 +56,8 @@ int socket_create(int domain, int type, int protocol, struct file **file)
     int chosen = protocol_choose(domain, type & ~SOCK_NONBLOCK, protocol);
     if (chosen < 0)
         return chosen;
-    struct socket *socket =
-        pool_alloc(&sockets); /* all zero: unbound, unconnected, no limits of time */
+    /* All zero: unbound, unconnected, no limits of time. */
+    struct socket *socket = pool_alloc(&sockets);
     if (!socket)
         return -ENOBUFS;
     spinlock_init(&socket->lock, "socket");

@@ -45,8 +45,8 @@ struct hart {
     struct spinlock timer_lock;
     struct list timers;   /* [timer_lock] parked threads with a deadline, the soonest first */
     uint64_t timer_armed; /* [timer_lock] ns; what stimecmp is set to */
-    uint64_t
-        slice_end; /* ns; when the tick comes that ends the present time slice; NEVER: no tick is due */
+    /* ns; when the tick comes that ends the present time slice; NEVER: no tick is due. */
+    uint64_t slice_end;
     bool slice_over; /* the current thread has used its slice up */
 };
 

@@ -260,7 +260,7 @@ int64_t sys_procinfo(void)
 int64_t sys_poweroff(void)
 {
     int code = syscall_argument_int(0) & 0xff;
-    kprintf("poweroff: exit code %d\n",
-            code); /* this also lets out what programs have written so far */
+    /* This also lets out what programs have written so far. */
+    kprintf("poweroff: exit code %d\n", code);
     machine_poweroff(code);
 }

@@ -51,8 +51,8 @@ struct e1000_model {
     bool reset_does_nothing; /* as in QEMU 7.2; else the registers are undefined afterwards */
     bool tx_held;            /* what the tail register shows waits for e1000_model_send() */
     bool interrupts_lost;
-    void (*before_clear)(
-        struct e1000_model *model); /* called when causes are about to be cleared by a write */
+    /* Called when causes are about to be cleared by a write. */
+    void (*before_clear)(struct e1000_model *model);
     void (*before_unmask)(struct e1000_model *model); /* called when IMS is about to be written */
     bool gone;                                        /* all reads give ones, writes nothing */
 

@@ -21,8 +21,8 @@ static void test_interrupt(void **state)
     assert_false(host_wire_is_up(SOURCE));
     assert_true(dev->scheduled);
     assert_int_equal(dev->counters.interrupts, 1);
-    assert_int_equal(model.ims,
-                     MODEL_LSC); /* E1K-IRQ-6: off until the poll has seen an empty ring */
+    /* E1K-IRQ-6: off until the poll has seen an empty ring. */
+    assert_int_equal(model.ims, MODEL_LSC);
     receive_unknown();
     assert_int_equal(host_interrupts_serve(), 0);
     assert_false(netdev_poll_round(dev));
@@ -311,8 +311,8 @@ static void test_filters(void **state)
     bytes[5] ^= 1;
     assert_false(e1000_model_receive(&model, bytes, sizeof(bytes)));
     assert_true(receive_to(0x01, 0x01)); /* all hosts */
-    assert_false(
-        receive_to(0x01, 0xfb)); /* another group: its bit is numbered 0x01... too, by bits 47-36 */
+    /* Another group: its bit is numbered 0x01... too, by bits 47-36. */
+    assert_false(receive_to(0x01, 0xfb));
 }
 
 /* E1K-RX-15: the register is written exactly when something changes. */

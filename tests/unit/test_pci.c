@@ -142,8 +142,8 @@ static void test_enable(void **state)
 {
     (void)state;
     struct pci_space_function *nic = nic_add(1, 0);
-    nic->writable[0x07] =
-        0xf9; /* the status register's bits are cleared by ones: no write may hit it */
+    /* The status register's bits are cleared by ones: no write may hit it. */
+    nic->writable[0x07] = 0xf9;
     nic->bytes[0x07] = 0x29;
     pci_init();
     pci_enable(probed[0]);

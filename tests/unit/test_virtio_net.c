@@ -57,8 +57,8 @@ static void test_mtu(void **state)
         start(VIRTIO_NET_F_MTU);
         assert_int_equal(dev->mtu, cases[i].used);
         assert_int_equal(dev->mtu_max, cases[i].used);
-        assert_int_equal(!!(model.accepted & VIRTIO_NET_F_MTU),
-                         cases[i].accepted); /* NET-6, NET-7 */
+        /* NET-6, NET-7. */
+        assert_int_equal(!!(model.accepted & VIRTIO_NET_F_MTU), cases[i].accepted);
         teardown(NULL);
     }
 }

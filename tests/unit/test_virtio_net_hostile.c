@@ -454,8 +454,8 @@ static void test_recovery_fails(void **state)
         assert_true(dev->broken);
         assert_true(host_log_contains("given up"));
         assert_int_equal(dev->counters.tx_down, 3);
-        assert_int_equal(model.queues[RX].notifications,
-                         0); /* IN-13: no doorbell after a failure */
+        /* IN-13: no doorbell after a failure. */
+        assert_int_equal(model.queues[RX].notifications, 0);
         teardown(NULL);
     }
 }

@@ -187,8 +187,8 @@ static void common_write(unsigned offset, uint32_t value)
         device.queues[device.queue].enable = 1;
         return;
     }
-    fail_msg("write of 0x%x to the common structure at 0x%x", value,
-             offset); /* PCI-15, MSI-X vectors */
+    /* PCI-15, MSI-X vectors. */
+    fail_msg("write of 0x%x to the common structure at 0x%x", value, offset);
 }
 
 static uint32_t structures_read(void *model, unsigned offset, unsigned width)

@@ -11,8 +11,8 @@
 #include "lib/format.h"
 #include "net/net.h"
 
-extern void (*host_handshake_hook)(
-    void); /* between a store and the look at the device's answer to it */
+/* Between a store and the look at the device's answer to it. */
+extern void (*host_handshake_hook)(void);
 
 const struct virtio_driver virtio_blk_driver; /* no disk here */
 

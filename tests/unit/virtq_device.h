@@ -57,8 +57,8 @@ struct model {
     unsigned reset_reads;  /* status reads after the write of 0 that still show the old status */
     unsigned config_flips; /* so many reads of the generation are each followed by a change */
     uint8_t config[MODEL_CONFIG];
-    void (*config_flip)(
-        struct model *model); /* changes `config`; NULL: only the generation moves */
+    /* Changes `config`; NULL: only the generation moves. */
+    void (*config_flip)(struct model *model);
     /* Called when a reset takes effect: until then the device may write to what it was given. */
     void (*last_moment)(struct model *model);
 

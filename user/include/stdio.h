@@ -27,8 +27,8 @@ size_t fwrite(const void *restrict from, size_t size, size_t count, FILE *restri
 int fflush(FILE *stream); /* NULL: all that are open */
 void perror(const char *what);
 
-FILE *fopen(const char *restrict path,
-            const char *restrict mode); /* "r", "w" or "a", also with + */
+/* "r", "w" or "a", also with +. */
+FILE *fopen(const char *restrict path, const char *restrict mode);
 FILE *fdopen(int fd, const char *mode);
 int fclose(FILE *stream);
 int fileno(FILE *stream);

@@ -66,8 +66,8 @@ size_t udp_receive(int fd, void *data, size_t size, struct sockaddr_in *from);
  * buffer. */
 const char *udp_drain_hex(int fd);
 
-uint64_t digest_add(uint64_t digest, const void *data,
-                    size_t size); /* FNV-1a, as judges.py has it */
+/* FNV-1a, as judges.py has it. */
+uint64_t digest_add(uint64_t digest, const void *data, size_t size);
 #define DIGEST_START 0xcbf29ce484222325ull
 const char *hex_text(const void *data, size_t size, char *text); /* text: 2 * size + 1 bytes */
 

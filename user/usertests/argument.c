@@ -21,8 +21,8 @@
  * pointer may say that there is none. */
 enum { READS = 0, WRITES = 1, OPTIONAL = 2 };
 
-static int file, pipe_ends[2],
-    udp; /* descriptors that the calls below may use; udp has a datagram waiting */
+/* Descriptors that the calls below may use; udp has a datagram waiting. */
+static int file, pipe_ends[2], udp;
 static struct sockaddr_in address;
 static char bytes[64];
 static socklen_t length = sizeof address;

@@ -249,8 +249,8 @@ static void test_batch_ends_early(void)
     parts[4].iov_base = (void *)1;
     EXPECT(recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL), 4);
     EXPECT_TRUE(values[2] == 102 && values[3] == 100 && values[4] == 0);
-    EXPECT_ERROR(recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL),
-                 EAGAIN); /* and that one is lost */
+    /* And that one is lost. */
+    EXPECT_ERROR(recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL), EAGAIN);
 }
 
 /* An ICMP error that comes to a batch which has received something is told by the next call. */

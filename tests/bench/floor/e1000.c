@@ -66,8 +66,8 @@ static volatile struct {
 } tx[RING_SIZE] __attribute__((aligned(128)));
 
 static struct packet *rx_packets[RX_RING_SIZE], *tx_packets[RING_SIZE];
-static unsigned rx_next, rx_tail,
-    rx_shown; /* rings are full with one entry left: heads equal to tails mean empty */
+/* Rings are full with one entry left: heads equal to tails mean empty. */
+static unsigned rx_next, rx_tail, rx_shown;
 static unsigned tx_next, tx_tail, tx_shown;
 static uintptr_t base;
 

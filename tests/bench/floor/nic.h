@@ -28,8 +28,8 @@ _Static_assert(offsetof(struct packet, frame) ==
 struct nic {
     const char *name;
     unsigned interrupt; /* PLIC source */
-    bool (*post)(
-        struct packet *packet); /* false: its ring is full, the packet stays the caller's */
+    /* False: its ring is full, the packet stays the caller's. */
+    bool (*post)(struct packet *packet);
     bool (*send)(struct packet *packet);
     struct packet *(*receive)(void); /* NULL: nothing has arrived */
     struct packet *(*sent)(void);    /* NULL: nothing more has been sent */

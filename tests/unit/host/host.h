@@ -68,8 +68,8 @@ void *host_copy(const void *from, size_t n); /* a heap block of exactly these n 
 
 /* --- uio --- */
 struct uio host_uio(void *base, size_t n);
-void host_uio_fault(
-    unsigned calls_before); /* one call of uio_get/uio_put gives -EFAULT: after so many good ones */
+/* One call of uio_get/uio_put gives -EFAULT: after so many good ones. */
+void host_uio_fault(unsigned calls_before);
 
 /* --- log: what kprintf and panic printed since host_reset --- */
 const char *host_log(void);
