@@ -169,7 +169,7 @@ include tests/bench/bench.mk
 include labs/labs.mk
 
 # --- care ---
-FORMATTED = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+FORMATTED = $(shell find kernel user mkfs tests labs -name '*.[ch]')
 format: ## apply .clang-format to every C file
 	clang-format -i $(FORMATTED)
 

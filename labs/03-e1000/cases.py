@@ -34,7 +34,7 @@ def sending(s):
     driver.ring_counts(s, DEV, driver.sent_burst)
 
 
-@case(12, "a full ring: what waits is sent when there is room, in order", card="e1000")
+@case(12, "660 datagrams while the wire stands still: all come, in order", card="e1000")
 def full(s):
     driver.full_ring(s, DEV)
 

@@ -54,8 +54,9 @@ def echo_sizes(s):
                                       "eth.destination": PEER_ETH, "icmp.payload": payload}, since)
     since = s.here()
     s.send(echo(bytes(8), rest=bytes(4)), "an echo request whose reply has nothing but zeros in it")
-    s.wait("the reply", echo_reply(bytes(4)), since)
-    s.same("faults in what was sent", [], s.link.faults[:1])
+    frame = s.wait("the reply", echo_reply(bytes(4)), since)
+    s.same("faults in what was sent", [], s.link.faults[:1], frame=s.index_of(frame, since),
+           cause="one's complement has two zeros: a message of nothing but zeros has the checksum 0xffff")
 
 
 @case(6, "a reply has the type of service of its request, and a TTL of its own")
@@ -63,7 +64,7 @@ def echo_fields(s):
     for tos in (0, 0x20, 0xB8):
         rest, since = secrets.token_bytes(4), s.here()
         s.send(echo(rest=rest, tos=tos, ttl=1), f"an echo request with type of service {tos:#x} and TTL 1")
-        frame = s.wait("the reply", echo_reply(rest), since, cause="a host takes a datagram whatever its TTL")
+        frame = s.wait("the reply", echo_reply(rest), since, cause="if echo-sizes passes: a host takes a datagram whatever its TTL")
         s.same("its type of service (RFC 1122, 3.2.1.6)", tos, frame[15], frame=s.index_of(frame, since))
         s.same("its TTL", 64, value_of(frame, "icmp.packet.ttl"))
 
@@ -143,11 +144,11 @@ def options(s):
         cause="an option's length covers itself and stays inside the header")
 
 
-@case(8, "datagrams go out with a right header, to the right station")
-def output(s):
+def sends(s, sizes):
+    """Datagrams of these sizes to a port of the peer's, which is returned."""
     port = s.peer.open(lambda _: None)
     s.good("open 1 0 nb")
-    for size in (0, 1, 100, 1472):
+    for size in sizes:
         seed, since = secrets.token_hex(4), s.here()
         s.good(f"send 1 10.0.2.100 {port} {size} {seed}", size)
         frame = s.wait("the datagram", udp_to(port), since)
@@ -155,6 +156,12 @@ def output(s):
             "eth.destination": PEER_ETH, "udp.packet.source": GUEST, "udp.packet.destination": PEER,
             "udp.packet.ttl": 64, "udp.packet.flags_offset": 0x4000, "udp.payload": pattern(seed.encode(), size)},
             since, causes={"udp.packet.flags_offset": "all that is sent may not be fragmented (RFC 6864, 4.1)"})
+    return port
+
+
+@case(8, "datagrams go out with a right header, to the right station")
+def output(s):
+    port = sends(s, (0, 1, 100, 1472))
     for address in ("10.0.2.255", "255.255.255.255"):
         since = s.here()
         s.good(f"send 1 {address} {port} 5 x", 5)

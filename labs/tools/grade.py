@@ -12,6 +12,7 @@ Exit code: 0 full marks, 1 less, 3 it did not build.
 
 import argparse
 import concurrent.futures
+import itertools
 import json
 import os
 import re
@@ -43,13 +44,14 @@ class Result(NamedTuple):
 def story(case, session, failure, folder, rerun):
     """What a student is told of a failed case."""
     lines = [f"{case.name}: {case.text}", "  what was done:"]
-    lines += [f"    {n}. {step}" for n, step in enumerate(session.steps if session else [], 1)]
+    steps = [(step, len(list(same))) for step, same in itertools.groupby(session.steps if session else [])]
+    lines += [f"    {n}. {step}" + (f" ({times} times)" if times > 1 else "") for n, (step, times) in enumerate(steps, 1)]
     lines.append(f"  what differs: {failure}")
     frame = getattr(failure, "frame", None)
     if frame is not None and session is not None:
         records = session.link.frames[frame:frame + 1]
-        lines += [f"  first frame that differs: number {frame} of nic0.frames, {r.direction}: "
-                  f"{sys.modules['session'].wire.describe(r.frame)}" for r in records]
+        lines += [f"  first frame {'that differs' if r.direction == 'from guest' else 'of this step'}: number {frame} of "
+                  f"nic0.frames, {r.direction}: {sys.modules['session'].wire.describe(r.frame)}" for r in records]
     if getattr(failure, "cause", None):
         lines.append(f"  likely cause: {failure.cause}")
     lines.append(f"  evidence: {folder} (nic0.pcap, nic0.frames, console, qemu.log)")

@@ -256,7 +256,7 @@ class Session:
         if found is None:
             sent = [wire.describe(f) for f in self.link.from_guest(since) if not is_announcement(f)]
             raise Failure(what, "such a frame", f"none in {rounds} rounds; the guest sent "
-                          + ("; ".join(sent[:4]) if sent else "nothing"), frame=since, cause=cause)
+                          + ("; ".join(sent[:4]) if sent else "nothing"), frame=since, cause=self.silence_cause() or cause)
         return found
 
     def fields(self, what, frame, expected, since=0, causes=()):
@@ -270,6 +270,14 @@ class Session:
     def same(self, what, expected, got, cause=None, frame=None):
         if expected != got:
             raise Failure(what, text_of(expected), text_of(got), frame=frame, cause=cause)
+
+    def at_least(self, what, least, got, cause=None):
+        if got < least:
+            raise Failure(what, f"{least} at least", text_of(got), cause=cause)
+
+    def at_most(self, what, most, got, cause=None):
+        if got > most:
+            raise Failure(what, f"{most} at most", text_of(got), cause=cause)
 
     def ping(self, ip=PEER, mac=PEER_ETH, cause=None):
         """An echo request, whose reply shows that all frames before it have been dealt with."""
@@ -328,8 +336,17 @@ class Session:
         got = self.reports.get(nonce, [])
         if len(got) < count:
             raise Failure(what, f"{count} by UDP", f"{len(got)} in {rounds} rounds", frame=self.here(),
-                          cause=cause or "udp_output() does not send, or what it sends does not arrive")
+                          cause=self.silence_cause() or cause or "a datagram is not sent, or not as it should be")
         return got[:count]
+
+    def silence_cause(self):
+        """A likely cause if the guest has not got far enough for any other; else None."""
+        sent = [f for f in self.link.from_guest() if not is_announcement(f)]
+        if not sent:
+            return "no frame has come from the guest, but for announcements: nothing is received, or nothing is sent"
+        if all((p := wire.parse_arp(f)) and p.operation == wire.ARP_REQUEST for f in sent):
+            return "nothing but ARP requests has come from the guest: what it is sent does not reach its stack"
+        return None
 
     def ask(self, text, **options):
         return self.report(self.command(text), **options)[0]
