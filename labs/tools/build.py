@@ -21,6 +21,7 @@ FILE_MAX = 1 << 20            # bytes of one file of a submission
 BUILD_SECONDS = 300           # wall; CPU: BUILD_CPU
 BUILD_CPU = 120
 MIB = 1 << 20
+UNIT_PROGRAMS = [f"build/unit/test_{name}" for name in ("virtq", "virtio_net", "e1000_rx", "e1000_tx")]
 BUILT_FROM = ("kernel/", "user/", "mkfs/", "Makefile", "tests/bench/", "tests/unit/", "labs/labs.mk")
 # What would let a file reach outside itself, or have errors show other files: computed and absolute includes, line
 # markers, assembly (.incbin), names put together so that none of these is seen. Also in comments, which are no way round it.
@@ -84,7 +85,7 @@ def reference(top, place):
             if not target.exists() or target.read_bytes() != content:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-        code, output = limited(["make", "-s", "-j2", "all", "build/unit/test_virtq"], place, memory=4096 * MIB)
+        code, output = limited(["make", "-s", "-j2", "all", *UNIT_PROGRAMS], place, memory=4096 * MIB)
         if code != 0:
             raise SystemExit(f"{top} does not build:\n{output}")
         return place

@@ -75,6 +75,22 @@ def test_reference_passes(number, tmp_path):
     assert all(verdicts.values()), text
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ["puts", "host_devices_reset"])
+def test_nothing_but_the_kernel_is_called_on_the_host(name, tmp_path):
+    """A weak reference is nothing to the kernel, and would be the host's library, or the tests' own helper, beside a
+    unit test."""
+    for file in ("kernel/dev/e1000.c", "kernel/dev/e1000_hw.c", "kernel/dev/e1000_rx.c", "kernel/dev/e1000_tx.c"):
+        (tmp_path / "tree" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / file).write_text((TOP / file).read_text())
+    with open(tmp_path / "tree/kernel/dev/e1000_tx.c", "a") as file:
+        file.write(f"int {name}(const char *) __attribute__((weak));\nint cheat(void);\n"
+                   f'int cheat(void) {{ return {name} ? {name}("[  PASSED  ] 1 test(s)") : 0; }}\n')
+    result = tool("grade", 3, "--tree", tmp_path / "tree", "--out", tmp_path / "out", "--cases", "full-ring")
+    assert "score: 0 of 8" in result.stdout, result.stdout + result.stderr
+    assert f"expected functions of the kernel, got {name}" in result.stdout.replace("_GLOBAL_OFFSET_TABLE_, ", "")
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_no_solution_line_is_handed_out(number, tmp_path):
     """Each line of a removed body is in the handout at most as often as in what was kept of the tree."""
