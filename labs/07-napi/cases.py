@@ -1,6 +1,8 @@
 """Lab 7, NAPI and polling: the cases that students have too. The driver is given; what is graded is the device layer's
 way from interrupt to poll and back (net/netdev.h)."""
 
+import time
+
 import driver_cases as driver
 from casebook import case
 
@@ -58,14 +60,17 @@ def polled(s):
         s.good(f"set {DEV} polled")
         s.ping(cause=LOOKS)
         s.rounds(3)
+        started = time.monotonic()
         before = counts(s, "interrupts", "polls")
         for _ in range(25):
             s.ping(cause=LOOKS)
         s.rounds(10)
         after = counts(s, "interrupts", "polls")
+        most = 100 + int((time.monotonic() - started) * 11_000)  # 10,000 a second, at most, by the guest's clock
         s.at_most("interrupts in polled mode", 3, after["interrupts"] - before["interrupts"],
                   cause="in polled mode the interrupt stays off")
         s.at_least("looks at the device", 41, after["polls"] - before["polls"], cause=POLLS)
+        s.at_most("looks at the device", most, after["polls"] - before["polls"], cause=LOOKS + ", and sleeps meanwhile")
         s.good(f"set {DEV} interrupt")
         s.ping(cause="back in interrupt mode the interrupt must be turned on")
         s.round()
@@ -73,6 +78,17 @@ def polled(s):
         s.rounds(20)
         s.at_most("polls in 20 idle rounds of interrupt mode", 20, counts(s, "polls")["polls"] - before,
                   cause="the thread goes on polling")
+    late = 0
+    for _ in range(10):
+        before = counts(s, "interrupts")["interrupts"]
+        s.good(f"set {DEV} polled")
+        s.ping(cause=LOOKS)
+        late += counts(s, "interrupts")["interrupts"] - before
+        s.good(f"set {DEV} interrupt")
+        s.ping(cause="back in interrupt mode the interrupt must be turned on")
+        s.rounds(2)
+    s.at_most("interrupts for the first frame after each of 10 switches to polled mode", 4, late,
+              cause="the interrupt is off when netdev_set_polled() returns")
 
 
 @case(10, "the interface goes down and up")
@@ -85,4 +101,10 @@ def down_up(s):
 def full(s):
     """The given code has a sender that waited for long look after its device: here it never does, so that only a
     wake-up helps."""
+    before = counts(s, "tx_deferred", "tx_ring_full")
     driver.full_ring(s, DEV)
+    after = counts(s, "tx_deferred", "tx_ring_full")
+    s.at_least("the counter tx_deferred goes up by", 1, after["tx_deferred"] - before["tx_deferred"],
+               cause="each frame that had to wait counts")
+    s.same("the counter tx_ring_full goes up by", 0, after["tx_ring_full"] - before["tx_ring_full"],
+           cause="only what is dropped counts there")

@@ -64,7 +64,7 @@ class Link:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._closing = False
-        self._paused = False
+        self._paused = self._sends = False
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
 
@@ -77,11 +77,15 @@ class Link:
         if threading.current_thread() is not self._thread:
             self._wake()
 
-    def pause(self, paused=True):
-        """While paused nothing is read or sent: after some hundred frames QEMU's end is full, and the guest's
-        transmit ring after that."""
-        self._paused = paused
+    def pause(self, paused=True, sends=False):
+        """While paused nothing is read: after some hundred frames QEMU's end is full, and the guest's transmit ring
+        after that. Nor is anything sent, unless `sends` says so."""
+        self._paused, self._sends = paused, sends
         self._wake()
+
+    def all_sent(self):
+        """Whether nothing waits any more that send() was given."""
+        return not self._outgoing
 
     def position(self):
         """Now, as an index into `frames`: what comes later is at or behind it."""
@@ -145,7 +149,7 @@ class Link:
         while not self._closing:
             wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
             if self._paused:
-                wanted = 0
+                wanted &= selectors.EVENT_WRITE if self._sends else 0
             if wanted != registered:
                 if registered:
                     selector.unregister(self._socket)
