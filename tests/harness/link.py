@@ -14,6 +14,7 @@ import os
 import selectors
 import socket
 import struct
+import sys
 import threading
 import time
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from .audit import audit
 from .wire import describe
 
 FROM_GUEST, TO_GUEST = "from guest", "to guest"
+SOCKET_FRAMES = 1024  # more than a socket's buffer holds
 
 
 class Record(NamedTuple):
@@ -65,6 +67,7 @@ class Link:
         os.set_blocking(self._wake_write, False)
         self._closing = False
         self._paused = self._sends = False
+        self._asked = self._answered = 0  # how often _catch_up() was called, and is done
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
 
@@ -81,14 +84,16 @@ class Link:
         """While paused nothing is read: after some hundred frames QEMU's end is full, and the guest's transmit ring
         after that. Nor is anything sent, unless `sends` says so."""
         self._paused, self._sends = paused, sends
-        self._wake()
+        self._catch_up()
 
     def all_sent(self):
         """Whether nothing waits any more that send() was given."""
         return not self._outgoing
 
     def position(self):
-        """Now, as an index into `frames`: what comes later is at or behind it."""
+        """Now, as an index into `frames`: what comes later is at or behind it. What the guest has sent already is read
+        first, for the thread may be late on a busy machine, and the console's text ahead of it."""
+        self._catch_up()
         return len(self.frames)
 
     def from_guest(self, since=0):
@@ -159,14 +164,36 @@ class Link:
             for key, ready in selector.select():
                 if key.fileobj == self._wake_read:
                     os.read(self._wake_read, 4096)
+                    self._answer()
                     continue
-                if ready & selectors.EVENT_READ:
+                if ready & selectors.EVENT_READ and not self._paused:
                     self._receive_all()
-                self._send_all()
+                if self._sends or not self._paused:
+                    self._send_all()
         selector.close()
 
-    def _receive_all(self):
-        while True:
+    def _catch_up(self):
+        """Waits until the thread knows what has been asked of it, and has read what was there."""
+        if threading.current_thread() is not self._thread and not self._closing:
+            with self._changed:
+                self._asked += 1
+                asked = self._asked
+                self._wake()
+                self._changed.wait_for(lambda: self._answered >= asked or not self._thread.is_alive(), timeout=60)
+
+    def _answer(self):
+        """In the thread, the other end of _catch_up()."""
+        asked = self._asked
+        if asked == self._answered:
+            return
+        if not self._paused:
+            self._receive_all(SOCKET_FRAMES)
+        with self._changed:
+            self._answered = asked
+            self._changed.notify_all()
+
+    def _receive_all(self, most=sys.maxsize):
+        for _ in range(most):
             try:
                 frame = self._socket.recv(65536)
             except (BlockingIOError, ConnectionError):

@@ -106,9 +106,9 @@ class Wired(Shell):
         """The counters, and how many frames went each way, of a moment in which no frame was under way."""
         while True:
             self.ping()
-            before = len(self.link.frames)
+            before = self.link.position()
             counters = self.counters()
-            if len(self.link.frames) == before:
+            if self.link.position() == before:
                 to_guest = before - len(self.link.from_guest())
                 return counters, to_guest, before - to_guest
 

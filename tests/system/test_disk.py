@@ -28,12 +28,13 @@ def test_write_error_reaches_the_writer(boot, tmp_path, event, kind):
     assert "bin" in shell.run("ls /")
 
 
+@pytest.mark.timeout(400)
 def test_full_disk_is_an_error_to_the_writer(boot):
     shell = Shell(boot())
-    shell.run("cat" + " /bin/usertests" * 60 + " > /tmp/a")
+    shell.run("cat" + " /bin/usertests" * 60 + " > /tmp/a", 60)
     said = ""
     for name in "bcdefghijklm":
-        said = shell.run(f"cat /tmp/a /tmp/a > /tmp/{name}", 30).lower()
+        said = shell.run(f"cat /tmp/a /tmp/a > /tmp/{name}", 120).lower()
         if said:
             break
     assert "no space" in said

@@ -134,6 +134,23 @@ def test_faults_of_the_guest_are_recorded_by_the_link(wired):
 # --- link.py and host.py ---
 
 
+def test_position_is_behind_what_the_guest_has_sent():
+    """However late the link's thread is: a frame from before does not count as one that came after. A link that is
+    paused, or closed, reads nothing."""
+    link = Link()
+    frame = wire.arp_frame(GUEST_MAC, wire.BROADCAST_MAC, wire.ARP_REQUEST, GUEST_IP, PEER_IP)
+    for count in range(1, 301):
+        link.far_end.send(frame)
+        assert link.position() == count
+    link.pause()
+    link.far_end.send(frame)
+    assert link.position() == 300
+    link.pause(False)
+    assert link.position() == 301
+    link.close()
+    assert link.position() == 301
+
+
 def test_link_reads_while_it_sends():
     """Both sides send more than the sockets hold; a side that only sends would stand still."""
     link = Link()
