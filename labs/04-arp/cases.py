@@ -10,6 +10,7 @@ from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, STRANGER_ETH, Z
 TITLE = "Lab 4: Ethernet and ARP"
 FILES = ["kernel/net/ether.c", "kernel/net/arp.c", "kernel/net/arp_table.c"]
 EHOSTUNREACH = -113
+SNAP = b"\xaa\xaa\x03\0\0\0"  # RFC 1042: LLC and organisation code; the type follows
 OTHER_ETH = wire.mac("52:55:0a:00:02:65")
 
 
@@ -37,7 +38,7 @@ def boot(s):
     s.rounds(3)
 
 
-@case(9, "a request for our address is answered, to the asker alone", hosts=False)
+@case(8, "a request for our address is answered, to the asker alone", hosts=False)
 def reply(s):
     for _ in range(3):
         ip, mac = any_host()
@@ -50,17 +51,26 @@ def reply(s):
                     "arp.sender_ip": "sender and target change places in a reply"})
         s.arp_fence()
         s.same("replies to one request", 1, sum(map(arp_reply_to(ip), s.link.from_guest(since))))
+    ip, mac = any_host()
+    since = s.here()
+    s.send(request(ip, mac) + b"\xee" * 18, "a request in a frame padded to 60 bytes")
+    frame = s.wait("a reply", arp_reply_to(ip), since, cause="what follows the packet is padding (RFC 894)")
+    s.same("the reply's bytes", 42, len(frame), cause="the reply is made of the request's mbuf: whose length has it?")
+    ip, mac = any_host()
+    since = s.here()
+    s.send(GUEST_MAC + request(ip, mac)[6:], "a request in a frame to us alone")
+    s.wait("a reply", arp_reply_to(ip), since, cause="who knows us asks by unicast (RFC 1122, 2.3.2.1)")
 
 
-@case(8, "requests for others' addresses are not answered", hosts=False)
+@case(7, "requests for others' addresses are not answered", hosts=False)
 def others(s):
-    for target in (STRANGER, wire.ip("10.0.2.255"), wire.ip("10.0.3.15"), wire.BROADCAST_IP):
+    for target in (STRANGER, wire.ip("10.0.2.255"), wire.ip("10.0.3.15"), wire.BROADCAST_IP, wire.ip("127.0.0.1")):
         ip, mac = any_host()
         s.silence(f"somebody asks for {wire.ip_text(target)}", request(ip, mac, target), fence=s.arp_fence,
-                  cause="a request is answered only if its target is our address")
+                  cause="a request is answered only if its target is the address of the card that was asked on")
 
 
-@case(7, "what is no ARP for Ethernet and IPv4 is dropped and counted")
+@case(6, "what is no ARP for Ethernet and IPv4 is dropped and counted")
 def malformed(s):
     odd = [({"hardware": 6}, "arp.bad_format"), ({"protocol": 0x0806}, "arp.bad_format"),
            ({"hardware_length": 8}, "arp.bad_format"), ({"protocol_length": 16}, "arp.bad_format"),
@@ -86,7 +96,7 @@ def short(s):
     s.no_leak("short frames", held)
 
 
-@case(9, "an unknown neighbour is asked for, and the datagram sent when it answers")
+@case(8, "an unknown neighbour is asked for, and the datagram sent when it answers")
 def resolve(s):
     s.good("open 1 0 n")
     for _ in range(3):
@@ -107,7 +117,7 @@ def resolve(s):
         s.same("requests for a known neighbour", 1, sum(map(arp_request_for(ip), s.link.from_guest(since))))
 
 
-@case(7, "one datagram waits for an address, the newest")
+@case(6, "one datagram waits for an address, the newest")
 def newest(s):
     ip, mac = any_host()
     s.good("open 1 0 n")
@@ -130,16 +140,17 @@ def newest(s):
 def update(s):
     ip, mac = any_host()
     introduce(s, ip, mac)
-    moved = b"\x52\x55" + secrets.token_bytes(4)
-    for operation in (wire.ARP_REQUEST, wire.ARP_REPLY):
+    for operation in (wire.ARP_REQUEST, wire.ARP_REPLY, 9):
         moved = b"\x52\x55" + secrets.token_bytes(4)
-        s.send(request(ip, moved, STRANGER, operation), "the neighbour speaks to somebody else, from a new station")
+        s.send(request(ip, STRANGER_ETH, STRANGER, operation, sender_mac=moved),
+               f"the neighbour speaks to somebody else (operation {operation}), from a new station, through a bridge")
         since = s.here()
         s.good("open 1 0 n")
         s.good(f"send 1 {wire.ip_text(ip)} 6000 5 x", 5)
         frame = s.wait("the datagram", udp_to(6000), since)
         s.fields("the datagram", frame, {"eth.destination": moved}, since, causes={
-            "eth.destination": "an entry there is, is updated from every packet of its owner (RFC 826)"})
+            "eth.destination": "an entry there is, is updated from the sender fields of every packet of its owner, "
+                               "before the operation is looked at (RFC 826)"})
         s.good("close 1")
 
 
@@ -162,9 +173,15 @@ def learn(s):
     s.fields("the datagram", frame, {"eth.destination": mac}, since)
     s.same("requests for it", 0, sum(map(arp_request_for(ip), s.link.from_guest(since))),
            cause="who asks for us will be answered soon: it is entered at once")
+    for sender in (wire.ip("192.0.2.7"), wire.ip("10.0.2.255")):
+        before = s.counters("arp.resolved")
+        s.send(request(sender, any_host()[1]), f"{wire.ip_text(sender)} asks for us")
+        s.arp_fence()
+        s.counted(before, "arp.resolved", 1, 
+                  cause="the closing request's sender gets an entry, but nobody who is no host on this card's network")
 
 
-@case(5, "a probe is answered")
+@case(4, "a probe is answered")
 def probe(s):
     mac = b"\x52\x55" + secrets.token_bytes(4)
     since = s.here()
@@ -173,7 +190,7 @@ def probe(s):
     s.fields("the reply", frame, {"eth.destination": mac, "arp.sender_ip": GUEST}, since)
 
 
-@case(6, "a sender that is no single station is not believed")
+@case(5, "a sender that is no single station is not believed")
 def bad_sender(s):
     ip, mac = any_host()
     introduce(s, ip, mac)
@@ -191,15 +208,80 @@ def bad_sender(s):
 @case(6, "frames for other stations are not taken, those for groups are marked")
 def stations(s):
     s.good("set virtio0 promisc")  # the device would filter others' frames itself
-    before = s.counters("ether.not_for_us", "ether.unknown_type")
+    before = s.counters("ether.not_for_us", "ether.unknown_type", "ether.bad_source")
 
     def echo(destination):
         return wire.icmp_frame(PEER_ETH, destination, PEER, GUEST, wire.ICMP_ECHO, 0, b"1234", b"data")
-    s.silence("a frame for another station", echo(STRANGER_ETH), cause="the destination address decides")
+    for station in (STRANGER_ETH, GUEST_MAC[:5] + bytes([GUEST_MAC[5] ^ 1]), bytes([GUEST_MAC[0] ^ 2]) + GUEST_MAC[1:]):
+        s.silence(f"a frame for another station, {wire.mac_text(station)}", echo(station),
+                  cause="the destination address decides, all six bytes of it")
+    for group in (wire.BROADCAST_MAC, b"\1\0\x5e\0\0\1"):
+        s.silence(f"a frame from {wire.mac_text(group)}", GUEST_MAC + group + echo(GUEST_MAC)[12:],
+                  cause="a group address is nobody's: it cannot be a source")
     s.silence("a ping to us in a broadcast frame (RFC 1122, 3.3.6)", echo(wire.BROADCAST_MAC),
               cause="the mbuf is not marked as received by broadcast (MBUF_LINK_BROADCAST)")
     s.silence("a ping to us in a multicast frame", echo(b"\1\0\x5e\0\0\1"))
     s.silence("a frame of a type that nobody knows", wire.ethernet(GUEST_MAC, PEER_ETH, 0x86DD, b"\0" * 46))
-    s.counted(before, "ether.not_for_us")
+    s.counted(before, "ether.not_for_us", 3)
     s.counted(before, "ether.unknown_type")
+    s.counted(before, "ether.bad_source", 2)
+
+
+def ieee(frame, length=None, header=SNAP):
+    """A frame in the form of IEEE 802.3: its length where the type was, which moves behind an RFC 1042 header."""
+    data = header + frame[12:]
+    return frame[:12] + (len(data) if length is None else length).to_bytes(2, "big") + data
+
+
+@case(4, "frames in IEEE 802.3 form are taken if they carry IP or ARP")
+def snap(s):
+    ip, mac = any_host()
+    since = s.here()
+    s.send(ieee(request(ip, mac)) + b"\xee" * 10, "an ARP request behind an RFC 1042 header, padded")
+    s.wait("a reply", arp_reply_to(ip), since, cause="what is below 1501 is no type, but a length (RFC 1042)")
+    mark = secrets.token_bytes(4)
+
+    def echo(size):
+        return wire.icmp_frame(PEER_ETH, GUEST_MAC, PEER, GUEST, wire.ICMP_ECHO, 0, mark, bytes(size))
+    since = s.here()
+    s.send(ieee(echo(1464)), "an echo request in a frame of the greatest length, 1500")
+    s.wait("its reply", lambda f: bool((m := wire.parse_icmp(f)) and m.rest == mark), since,
+           cause="1500 is a length too")
+    before, held = s.counters("ether.length_field", "ip.bad_length"), s.mbufs_held()
+    other = b"\xaa\xaa\x03\0\0\xf8"
+    for frame, text in (
+            (ieee(echo(20), header=other), "another organisation's code"),
+            (ieee(echo(20), header=b"\x42\x42\x03\0\0\0"), "another LLC address"),
+            (ieee(echo(20), length=200), "a length beyond the frame's end"),
+            (ieee(echo(20), length=7), "a length that has no room for the header"),
+            (ieee(echo(20))[:20], "a frame that ends in the header")):
+        s.silence(text, frame, fence=s.arp_fence, text=f"a frame in 802.3 form with {text}")
+    s.counted(before, "ether.length_field", 5)
+    s.silence("the length cuts the datagram", ieee(echo(20), length=8 + 20 + 8 + 19), fence=s.arp_fence,
+              cause="what follows the data is padding, though it looks like the datagram's end")
+    s.counted(before, "ip.bad_length")
+    s.no_leak("frames in 802.3 form", held)
+
+
+@case(3, "packets received and sent are counted")
+def counts(s):
+    names = ("ether.received", "ether.sent", "arp.received", "arp.replies_sent", "arp.requests_sent", "arp.resolved")
+    s.good("open 1 0 n")
+    before = s.counters(*names)
+    for _ in range(5):
+        s.arp_fence()
+    s.send(request(*any_host(), STRANGER))
+    ip, mac = any_host()
+    since = s.here()
+    s.good(f"send 1 {wire.ip_text(ip)} 6000 5 x", 5)
+    s.wait("an ARP request", arp_request_for(ip), since)
+    s.send(reply_from(ip, mac))
+    s.wait("the datagram that waited", udp_to(6000), since)
+    after = s.counters(*names)
+    cause = "each is counted once, in the counter of its own name (counters.h)"
+    for name, count in (("arp.received", 7), ("arp.replies_sent", 5), ("arp.requests_sent", 1), ("arp.resolved", 6),
+                        ("ether.received", 7)):
+        s.same(f"the counter {name} goes up by", count, after[name] - before[name], cause=cause)
+    # Five replies, two reports, a request, the datagram; announcements may come on top.
+    s.at_least("the counter ether.sent goes up by", 9, after["ether.sent"] - before["ether.sent"], cause=cause)
 

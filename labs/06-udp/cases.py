@@ -2,13 +2,16 @@
 RFC 1122, 4.1; each case talks to the guest's sockets through the agent, and looks at the wire."""
 
 import secrets
+import time
 
 from casebook import case
-from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, digest, fresh, pattern, udp_to, wire)
+from session import (GUEST, GUEST_MAC, PEER, PEER_ETH, STRANGER, Failure, digest, fresh, pattern, udp_to, wire)
 
 TITLE = "Lab 6: UDP and sockets"
 FILES = ["kernel/net/udp.c", "kernel/net/socket_table.c", "kernel/net/socket_receive.c", "kernel/net/socket_send.c"]
 QUEUE = 256  # datagrams: SOCKET_CAPACITY_DEFAULT
+SMALL = 8    # of a socket that the agent opens with `s`
+TIMEOUT = 0.5  # seconds, of one that it opens with `t`
 EAGAIN, EFAULT, EMSGSIZE, EADDRINUSE, ECONNREFUSED = -11, -14, -90, -98, -111
 
 
@@ -44,12 +47,17 @@ def nothing(s, slot, cause=None):
            cause=cause)
 
 
+def told(s, nonce, cause):
+    """The result that a child reports; the answer to the request comes before it."""
+    return int(s.report(nonce, 2, what="what the reader was told", rounds=100, cause=cause)[1][0])
+
+
 @case(0, "boots, and the console works")
 def boot(s):
     s.rounds(3)
 
 
-@case(6, "a datagram goes out right, and once")
+@case(5, "a datagram goes out right, and once")
 def send(s):
     port, seed = s.peer.open(lambda _: None), secrets.token_hex(4)
     own = bound(s)
@@ -63,30 +71,38 @@ def send(s):
     s.same("datagrams sent", 1, sum(map(udp_to(port), s.link.from_guest(since))))
 
 
-@case(5, "datagrams of every size, and none that is too long")
+@case(4, "datagrams of every size, and none that is too long")
 def send_sizes(s):
     port = s.peer.open(lambda _: None)
     bound(s)
-    for size in (0, 1, 2, 3, 511, 1471, 1472):
+    sizes, before = (0, 1, 2, 3, 511, 1471, 1472), s.counters("udp.sent")
+    for size in sizes:
         seed, since = secrets.token_hex(4), s.here()
         s.good(f"send 1 10.0.2.100 {port} {size} {seed}", size)
         frame = s.wait(f"a datagram of {size} bytes", udp_to(port), since)
         s.fields("the datagram", frame, {"udp.payload": pattern(seed.encode(), size)}, since)
     s.good(f"send 1 10.0.2.100 {port} 1473 x", EMSGSIZE)
+    # Each command is answered by a report, which is a datagram too; so is the first reading of the counters.
+    s.counted(before, "udp.sent", 2 * len(sizes) + 2, cause="what IP refuses was not sent")
 
 
-@case(7, "a datagram reaches its socket, with its sender's name")
+@case(6, "a datagram reaches its socket, with its sender's name")
 def receive(s):
-    port = bound(s)
+    port, before = bound(s), s.counters("udp.received", "socket.queued")
     for size in (5, 0, 1, 1472):
         payload, source_port = secrets.token_bytes(size), port_number()
         s.send(to_guest(payload, port, source_port))
         s.ping()
         take(s, 1, payload, source_port)
+    s.send(to_guest(b"no answer", port, 0), "a datagram from port 0, where no answer is expected (RFC 768)")
+    s.ping()
+    take(s, 1, b"no answer", 0)
     nothing(s, 1)
+    for name in before:
+        s.counted(before, name, 5, cause="each datagram counts once when UDP is handed it, and once when it is queued")
 
 
-@case(5, "what Ethernet adds to a short datagram, or UDP's length leaves out, is not data")
+@case(4, "what Ethernet adds to a short datagram, or UDP's length leaves out, is not data")
 def trimming(s):
     port, payload = bound(s), secrets.token_bytes(7)
     frame = to_guest(payload, port)
@@ -100,7 +116,7 @@ def trimming(s):
     take(s, 1, b"ab", cause=cause)
 
 
-@case(6, "a wrong checksum is dropped and counted, a missing one accepted")
+@case(5, "a wrong checksum is dropped and counted, a missing one accepted")
 def checksum(s):
     port = bound(s)
     before = s.counters("udp.bad_checksum")
@@ -120,7 +136,7 @@ def checksum(s):
     s.counted(before, "udp.bad_checksum", 3)
 
 
-@case(6, "impossible lengths are dropped and counted")
+@case(5, "impossible lengths are dropped and counted")
 def lengths(s):
     port = bound(s)
     before, held = s.counters("udp.bad_length"), s.mbufs_held()
@@ -136,7 +152,7 @@ def lengths(s):
     s.no_leak("wrong lengths", held)
 
 
-@case(5, "a closed port is answered by port unreachable, quoting the datagram")
+@case(4, "a closed port is answered by port unreachable, quoting the datagram")
 def closed_port(s):
     port, payload = port_number(), secrets.token_bytes(8)
     before = s.counters("udp.no_port")
@@ -158,6 +174,10 @@ def ports(s):
     s.good(f"open 2 {second} n")
     s.good(f"open 3 {third} n")
     s.good(f"open 4 {first} n", EADDRINUSE, cause="bind() does not look for another socket on the port")
+    s.good(f"open 4 {first} nr", EADDRINUSE, cause="all who share a port must have agreed: the first has not")
+    shared = port_number()
+    s.good(f"open 5 {shared} nr")
+    s.good(f"open 6 {shared} n", EADDRINUSE, cause="all who share a port must have agreed: the newcomer has not")
     payloads = [secrets.token_bytes(6) for _ in range(6)]
     for payload, port in zip(payloads, (first, second, third) * 2):
         s.send(to_guest(payload, port))
@@ -180,6 +200,8 @@ def queue(s):
     s.same("datagrams held by sockets", held["mbuf.socket"] + QUEUE, s.counters("mbuf.socket")["mbuf.socket"],
            cause="the default capacity is 256 datagrams (SOCKET_CAPACITY_DEFAULT)")
     s.counted(before, "socket.queue_full", len(payloads) - QUEUE)
+    s.same("what the socket itself has dropped", len(payloads) - QUEUE, s.number(f"dropped {port}"),
+           cause="socket->dropped, which netstat -su shows")
     for payload in payloads[:3]:
         take(s, 1, payload, cause="a full queue drops the newcomer, and datagrams are read in order")
     extra = secrets.token_bytes(5)
@@ -188,9 +210,15 @@ def queue(s):
     for payload in payloads[3:QUEUE] + [extra]:
         take(s, 1, payload, cause="what was read makes room again")
     s.no_leak("the queue was emptied", held)
+    port = bound(s, 2, "ns")
+    for payload in payloads[:SMALL + 3]:
+        s.link.send(to_guest(payload, port))
+    s.ping()
+    s.same("datagrams held by a socket that was given less room (SO_RCVBUF)", held["mbuf.socket"] + SMALL,
+           s.counters("mbuf.socket")["mbuf.socket"], cause="what counts is the socket's own capacity")
 
 
-@case(7, "a reader that waits is woken, each time")
+@case(6, "a reader that waits is woken, each time")
 def wake(s):
     port = port_number()
     s.good(f"open 1 {port}")
@@ -206,7 +234,7 @@ def wake(s):
             s.same("what it read (digest)", digest(payload), words[3])
 
 
-@case(5, "a full datagram is cut to the reader's room, and the rest is gone")
+@case(4, "a full datagram is cut to the reader's room, and the rest is gone")
 def cut(s):
     port = port_number()
     s.good(f"open 1 {port}")
@@ -222,7 +250,7 @@ def cut(s):
            cause="what a reader has no room for is discarded with its datagram")
 
 
-@case(5, "closing a socket frees its queue and its port")
+@case(4, "closing a socket frees its queue and its port")
 def close(s):
     held = s.mbufs_held()
     for _ in range(3):
@@ -253,7 +281,69 @@ def connected(s):
     since = s.here()
     s.good("send 1 - 0 12 seed", 12)
     s.wait("the datagram", udp_to(theirs), since)
+    s.send(to_guest(b"queued", port, source_port=theirs))
     s.ping()
-    s.same("the next receive (ECONNREFUSED)", ECONNREFUSED, int(s.ask("take 1")[0]))
+    s.same("the next receive (ECONNREFUSED)", ECONNREFUSED, int(s.ask("take 1")[0]),
+           cause="a pending error comes first, and what is queued after it")
+    take(s, 1, b"queued")
     nothing(s, 1, cause="an error is told once")
+    s.good(f"open 2 {port_number()}")
+    s.good(f"connect 2 10.0.2.100 {theirs}")
+    nonce = s.command("recv 2 1")
+    s.report(nonce)
+    s.good("send 2 - 0 12 seed", 12)
+    s.same("what a reader that waited was told (ECONNREFUSED)", ECONNREFUSED,
+           told(s, nonce, "a reader that is woken looks for an error too"))
 
+
+@case(4, "a wait ends at its time, and when the reader is killed")
+def waits(s):
+    port = port_number()
+    s.good(f"open 1 {port} t")
+    cause = "SO_RCVTIMEO: receive_timeout is a duration, the sleep's deadline a point in time"
+    began, nonce = time.monotonic(), s.command("recv 1 1")
+    s.same("recvfrom() after its timeout (EAGAIN)", EAGAIN, told(s, nonce, cause))
+    if time.monotonic() - began < TIMEOUT * 0.8:  # a busy machine makes it longer, never shorter
+        raise Failure("recvfrom() with a timeout", f"a wait of {TIMEOUT} s", "an earlier end", cause=cause)
+    s.good(f"open 2 {port_number()}")
+    nonce = s.command("batch 2 4 100")
+    s.same("recvmmsg() after its timeout (EAGAIN)", EAGAIN, told(s, nonce, "a batch has a deadline of its own"))
+    child = s.number("recv 2 1")
+    s.rounds(2)
+    s.good(f"kill {child}", cause="a sleep that ends with -EINTR ends the wait")
+
+
+@case(3, "shutdown() ends the wait, and nothing more is queued")
+def shut(s):
+    port, theirs = port_number(), s.peer.open(lambda _: None)
+    s.good(f"open 1 {port}")
+    s.good(f"connect 1 10.0.2.100 {theirs}")
+    s.send(to_guest(b"before", port, source_port=theirs))
+    s.ping()
+    take(s, 1, b"before", theirs)
+    nonce = s.command("recv 1 1")
+    s.report(nonce)
+    s.good("shut 1")
+    s.same("what the reader was told", 0, told(s, nonce, "after shutdown() there is nothing to wait for (shut_read)"))
+    before, held = s.counters("socket.shut_down"), s.mbufs_held()
+    for _ in range(3):
+        s.send(to_guest(b"late", port, source_port=theirs))
+    s.ping()
+    s.counted(before, "socket.shut_down", 3)
+    s.same("recvfrom() after all", 0, int(s.ask("take 1")[0]), cause="what comes after shutdown() is not queued")
+    s.no_leak("datagrams came after shutdown()", held)
+
+
+@case(3, "datagrams between two sockets of this host")
+def loopback(s):
+    s.good(f"open 1 {port_number()} n")
+    for address in ("127.0.0.1", "10.0.2.15"):
+        port, seed = port_number(), secrets.token_hex(4)
+        s.good(f"open 2 {port}")
+        nonce = s.command("recv 2 1")
+        s.report(nonce)
+        s.good(f"send 1 {address} {port} 21 {seed}", 21)
+        words = s.report(nonce, 2, what="what the reader received",
+                         cause="what was verified already (MBUF_CSUM_VERIFIED) has no sum that could be checked")[1]
+        s.same("its data (digest)", digest(pattern(seed.encode(), 21)), words[3])
+        s.good("close 2")

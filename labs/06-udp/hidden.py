@@ -2,12 +2,14 @@
 
 import secrets
 
-from cases import EFAULT, QUEUE, bound, nothing, port_number, take, to_guest
+from cases import EADDRINUSE, EFAULT, QUEUE, bound, nothing, port_number, take, to_guest
 from casebook import case
-from session import GUEST, PEER, digest, pattern, udp_to, wire
+from session import GUEST, GUEST_MAC, PEER, digest, pattern, udp_to, wire
+
+OWNERS = ("free", "rx_ring", "stack", "arp_wait", "reassembly", "socket", "dev_queue", "tx_ring")
 
 
-@case(4, "a sum of zero is sent as all ones", nic=",csum=off")
+@case(3, "a sum of zero is sent as all ones", nic=",csum=off")
 def zero_sum(s):
     """The payload is chosen so that the checksum comes out as 0, which would say "none"."""
     theirs = s.peer.open(lambda _: None)
@@ -33,13 +35,17 @@ def zero_sum(s):
 def broadcast(s):
     port = bound(s, 1, "nr")
     s.good(f"open 2 {port} nr")
-    held = s.mbufs_held()
+    s.good(f"open 3 {port ^ 64} nr")
+    held, before = s.mbufs_held(), s.counters("socket.copies")
     for destination in (wire.BROADCAST_IP, wire.ip("10.0.2.255")):
         payload = secrets.token_bytes(20)
         s.send(to_guest(payload, port, destination=destination, ethernet=wire.BROADCAST_MAC))
         s.ping()
         take(s, 1, payload, cause="each matching socket gets a copy of its own")
         take(s, 2, payload, cause="each matching socket gets a copy of its own")
+        for slot in (1, 2, 3):
+            nothing(s, slot, cause="one copy each, and none for another port in the same bucket")
+    s.counted(before, "socket.copies", 2)
     payload = secrets.token_bytes(20)
     s.send(to_guest(payload, port))
     s.ping()
@@ -48,7 +54,7 @@ def broadcast(s):
     s.no_leak("broadcasts", held)
 
 
-@case(4, "the socket that says most about its addresses wins")
+@case(3, "the socket that says most about its addresses wins")
 def best_match(s):
     port, theirs = bound(s, 1, "nr"), 4321
     for slot in (2, 3):
@@ -62,7 +68,7 @@ def best_match(s):
         nothing(s, slot)
 
 
-@case(3, "a reader's bad pointer is an error, and loses nothing but its datagram")
+@case(2, "a reader's bad pointer is an error, and loses nothing but its datagram")
 def bad_pointer(s):
     port = bound(s)
     held = s.mbufs_held()
@@ -78,7 +84,7 @@ def bad_pointer(s):
     s.no_leak("EFAULT", held, cause="the path on which uio_put() or uio_get() fails does not free the mbuf")
 
 
-@case(4, "four readers of one socket get each datagram once", smp=3)
+@case(3, "four readers of one socket get each datagram once", smp=3)
 def readers(s):
     port, payloads = port_number(), {secrets.token_bytes(16) for _ in range(60)}
     s.good(f"open 1 {port}")
@@ -101,7 +107,7 @@ def readers(s):
     s.same("each once", wanted, set(got()))
 
 
-@case(4, "a flood in pieces, wrong and right, leaves no mbuf behind", smp=2)
+@case(3, "a flood in pieces, wrong and right, leaves no mbuf behind", smp=2)
 def flood(s):
     port = bound(s)
     held = s.mbufs_held()
@@ -117,7 +123,7 @@ def flood(s):
     s.no_leak("the flood", held)
 
 
-@case(3, "a device that completes checksums is given what it needs", card="e1000")
+@case(2, "a device that completes checksums is given what it needs", card="e1000")
 def offload(s):
     theirs = s.peer.open(lambda _: None)
     bound(s)
@@ -129,3 +135,52 @@ def offload(s):
         if s.link.faults:
             s.same("faults of what was sent", "none", s.link.faults[0],
                    cause="the device expects the pseudo-header's sum in the field, not complemented")
+
+
+@case(3, "a socket is bound to an address, a port and a protocol")
+def addresses(s):
+    port = port_number()
+    s.good(f"open 1 {port} n 10.0.2.15")
+    s.good(f"open 2 {port} n 127.0.0.1", cause="the same port of another address is free")
+    s.good(f"open 3 {port} n", EADDRINUSE, cause="who wants all addresses wants those that are taken")
+    s.good(f"open 4 {port} ni", cause="the same number of another protocol is free")
+    for destination, ethernet in ((GUEST, GUEST_MAC), (wire.BROADCAST_IP, wire.BROADCAST_MAC)):
+        payload = secrets.token_bytes(9)
+        s.send(to_guest(payload, port, destination=destination, ethernet=ethernet))
+        s.ping()
+        if destination == GUEST:
+            take(s, 1, payload, cause="the socket whose address and protocol are the datagram's")
+        for slot in (1, 2, 4):
+            nothing(s, slot, cause="a socket bound to another address, or of another protocol, got it")
+    any_port = bound(s, 5)
+    s.good(f"open 6 {any_port} n 10.0.2.15", EADDRINUSE, cause="the port is taken on all addresses")
+    s.good(f"connect 5 10.0.2.100 {port_number()}")
+    s.good(f"open 6 {any_port} n 127.0.0.1", EADDRINUSE, cause="bound_address counts: connect() leaves it alone")
+    for first, second in (("", "10.0.2.15"), ("10.0.2.15", "")):
+        shared, payload = port_number(), secrets.token_bytes(9)
+        s.good(f"open 7 {shared} nr {first}")
+        s.good(f"open 8 {shared} nr {second}")
+        s.send(to_guest(payload, shared))
+        s.ping()
+        take(s, 8 if second else 7, payload, cause="bound to the address says more than bound to any")
+        nothing(s, 7 if second else 8)
+
+
+@case(3, "sockets that nobody reads leave half of the mbufs to the rest")
+def share(s):
+    before, held = s.counters("socket.share_full"), s.mbufs_held()
+    total = sum(s.counters(*(f"mbuf.{owner}" for owner in OWNERS)).values())
+    count = total // 2 // QUEUE + 1
+    ports_open = [bound(s, slot) for slot in range(1, count + 1)]
+    s.step(f"send: {QUEUE} datagrams to each of {count} sockets that nobody reads")
+    for port in ports_open:
+        for _ in range(QUEUE):
+            s.link.send(to_guest(b"unread", port))
+        s.ping()
+    s.same("mbufs held by sockets", total // 2, s.counters("mbuf.socket")["mbuf.socket"],
+           cause="the queues of all sockets together hold half of mbuf_total() at most")
+    s.counted(before, "socket.share_full", count * QUEUE - total // 2)
+    s.same("what the last socket has dropped", count * QUEUE - total // 2, s.number(f"dropped {ports_open[-1]}"))
+    for slot in range(1, count + 1):
+        s.good(f"close {slot}")
+    s.no_leak("the sockets were closed", held)

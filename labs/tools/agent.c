@@ -9,12 +9,17 @@
  * console: only what arrives there counts. A number below 0 is a negated errno.
  *
  *     report PORT             where reports go from now on
- *     open S PORT [FLAGS]     socket number S, bound to PORT (0: not bound); r reuse, b broadcast, n nonblocking
+ *     open S PORT [FLAGS [ADDRESS]]    socket number S, bound to PORT (0: not bound) of ADDRESS (any, if left out);
+ *                             r reuse, b broadcast, n nonblocking, s room for SMALL datagrams, t receive timeout,
+ *                             i ICMP: PORT is the identifier
  *     close S | connect S ADDRESS PORT | shut S | name S | error S
  *     send S ADDRESS PORT SIZE SEED    SIZE bytes, byte i is SEED[i % 8] + i; ADDRESS -: to the peer
  *     burst S PORT COUNT      COUNT datagrams to the peer, each its number in 4 bytes; the answer: how many were sent
  *     recv S COUNT [SIZE]     a child waits for COUNT datagrams, each one a report; the answer is its pid
  *     take S                  one datagram, without waiting
+ *     batch S COUNT MS        a child waits in one recvmmsg(); a report of what that returns; the answer is its pid
+ *     dropped PORT            how many datagrams the socket on PORT had no room for
+ *     arp ADDRESS MAC         enters a neighbour for good; MAC: a number
  *     poll S MS | kill PID | bad S | badsend S ADDRESS PORT
  *     counters GROUP.NAME...  the kernel's counts
  *     set INTERFACE FLAG      up, down, polled, interrupt, promisc
@@ -34,7 +39,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PEER         "10.0.2.100"
@@ -42,6 +49,10 @@
 #define WORDS        32
 #define DATAGRAM_MAX 65536
 #define SHOWN_MAX    64 /* bytes of a datagram that a report quotes */
+#define SMALL        8
+#define SMALL_BYTES  (SMALL * 4096)
+#define TIMEOUT_US   500000
+#define BATCH_MAX    8
 
 static int sockets[SOCKETS];
 static int report_socket = -1;
@@ -99,8 +110,9 @@ static void fill(size_t n, const char *seed)
 static long do_open(void)
 {
     const char *flags = word(4);
-    int one = 1, kind = SOCK_DGRAM | (strchr(flags, 'n') ? SOCK_NONBLOCK : 0);
-    int fd = socket(AF_INET, kind, 0);
+    int one = 1, small = SMALL_BYTES, kind = SOCK_DGRAM | (strchr(flags, 'n') ? SOCK_NONBLOCK : 0);
+    struct timeval timeout = {.tv_usec = TIMEOUT_US};
+    int fd = socket(AF_INET, kind, strchr(flags, 'i') ? IPPROTO_ICMP : 0);
 
     if (fd < 0)
         return -errno;
@@ -109,9 +121,15 @@ static long do_open(void)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (strchr(flags, 'b'))
         setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof one);
+    if (strchr(flags, 's'))
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    if (strchr(flags, 't'))
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     if (number(3) == 0)
         return 0;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number(3))};
+    if (word_count > 5)
+        inet_pton(AF_INET, word(5), &address.sin_addr);
     long result = result_of(bind(fd, (struct sockaddr *)&address, sizeof address));
     if (result < 0)
         close(fd);
@@ -205,6 +223,23 @@ static long do_recv(void)
     _exit(0);
 }
 
+/* In a child as well. What the datagrams hold is not looked at. */
+static long do_batch(void)
+{
+    struct iovec part = {buffer, sizeof buffer};
+    struct mmsghdr messages[BATCH_MAX];
+    struct timespec timeout = {.tv_nsec = number(4) * 1000000};
+    unsigned count = (unsigned)number(3) % (BATCH_MAX + 1);
+    int pid = fork_held();
+
+    if (pid != 0)
+        return result_of(pid);
+    for (unsigned i = 0; i < count; i++)
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1};
+    report("%ld", result_of(recvmmsg(socket_of(2), messages, count, 0, &timeout)));
+    _exit(0);
+}
+
 static long do_poll(void)
 {
     struct pollfd waiting = {.fd = socket_of(2), .events = POLLIN};
@@ -253,6 +288,34 @@ static long do_kill(void)
 }
 
 /* --- the rest --- */
+
+static long do_dropped(void)
+{
+    struct sockinfo *list;
+    ssize_t count = list_fetch(SIOCGSOCKLIST, sizeof *list, (void **)&list);
+    long dropped = -ENOENT;
+
+    for (ssize_t i = 0; i < count; i++) {
+        if (ntohs(list[i].local.sin_port) == number(2))
+            dropped = (long)list[i].dropped;
+    }
+    if (count >= 0)
+        free(list);
+    return dropped;
+}
+
+static long do_arp(void)
+{
+    struct arpreq entry = {.arp_ha = {.sa_family = ARPHRD_ETHER}, .arp_flags = ATF_PERM | ATF_COM};
+    uint64_t mac = strtoull(word(3), NULL, 16);
+    in_addr_t address = 0;
+
+    inet_pton(AF_INET, word(2), &address);
+    entry.arp_pa = netconf_sockaddr(address);
+    for (int i = 0; i < 6; i++)
+        entry.arp_ha.sa_data[i] = (char)(mac >> (40 - 8 * i));
+    return result_of(netconf_request(SIOCSARP, &entry));
+}
 
 static long do_report_to(void)
 {
@@ -329,6 +392,7 @@ static const struct {
     {"recv", do_recv},        {"poll", do_poll},       {"error", do_error},     {"name", do_name},
     {"close", do_close},      {"shut", do_shut},       {"bad", do_bad},         {"kill", do_kill},
     {"set", do_set},          {"badsend", do_badsend}, {"write", do_write},     {"burst", do_burst},
+    {"batch", do_batch},      {"dropped", do_dropped}, {"arp", do_arp},
 };
 
 static void execute(void)

@@ -10,6 +10,7 @@ import contextlib
 import resource
 import secrets
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -212,10 +213,18 @@ class Session:
                 return
             self.round()
 
+    def _type(self, line, what):
+        try:
+            self.console.send(line + "\n")
+        except OSError:  # the machine is ending, and its console has gone already
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.guest.process.wait(HANG_SECONDS)
+            self._dead(what)
+
     def round(self):
         """One round of the guest's life: a word there and back."""
         started, word = time.monotonic(), secrets.token_hex(4)
-        self.console.send(f"sync {word}\n")
+        self._type(f"sync {word}", "a word on the console")
         self._console(rf"^sync {word} ok$", "a word on the console")
         time.sleep(max(0, ROUND_SECONDS - (time.monotonic() - started)))
 
@@ -324,7 +333,7 @@ class Session:
         nonce = secrets.token_hex(6)
         if not text.startswith("report"):
             self.step(f"in the guest: {text}")
-        self.console.send(f"{nonce} {text}\n")
+        self._type(f"{nonce} {text}", text)
         return nonce
 
     def report(self, nonce, count=1, what="the agent's report", rounds=ROUNDS, cause=None):
