@@ -41,17 +41,20 @@ FRAMES_MAX, WIRE_MAX, CONSOLE_MAX = 300_000, 32 << 20, 4 << 20
 QEMU_MEMORY, QEMU_FILE, QEMU_CPU = 6 << 30, 256 << 20, 180
 
 
-_left = {}
-_left_lock = threading.Lock()
+_drawn = threading.local()  # a case runs in one thread
+
+
+def forget():
+    """At the beginning of a case: all numbers may be drawn again."""
+    _drawn.left = {}
 
 
 def fresh(low, high):
     """A random number, at least low and below high: none comes again before all others have been drawn, so that two
     of one case are never the same by chance."""
-    with _left_lock:
-        left = _left.get((low, high)) or list(range(low, high))
-        _left[low, high] = left
-        return left.pop(secrets.randbelow(len(left)))
+    left = _drawn.left.get((low, high)) or list(range(low, high))
+    _drawn.left[low, high] = left
+    return left.pop(secrets.randbelow(len(left)))
 
 
 class Failure(Exception):
@@ -116,6 +119,7 @@ class Session:
                  record=False):
         """patch: {variable of the kernel: value that it starts with, 8 bytes}: shorter timeouts, for instance.
         record: QEMU notes every access to a device, for device_rules()."""
+        forget()
         self.steps = []
         self.evidence = evidence
         self.step(f"boot with {card} on {smp} hart{'s' * (smp > 1)}")

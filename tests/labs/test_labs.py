@@ -19,6 +19,7 @@ sys.path.insert(0, str(TOOLS))
 
 import handout  # noqa: E402
 import mutants  # noqa: E402
+import session  # noqa: E402
 import sources  # noqa: E402
 
 FULL = os.environ.get("RVNET_LABS") == "full"
@@ -89,6 +90,16 @@ def test_nothing_but_the_kernel_is_called_on_the_host(name, tmp_path):
     result = tool("grade", 3, "--tree", tmp_path / "tree", "--out", tmp_path / "out", "--cases", "full-ring")
     assert "score: 0 of 8" in result.stdout, result.stdout + result.stderr
     assert f"expected functions of the kernel, got {name}" in result.stdout.replace("_GLOBAL_OFFSET_TABLE_, ", "")
+
+
+def test_numbers_of_a_case_are_never_the_same():
+    """However many the cases before it have drawn."""
+    for before in range(40):
+        session.forget()
+        for _ in range(before):
+            session.fresh(200, 240)
+        session.forget()
+        assert len({session.fresh(200, 240) for _ in range(40)}) == 40
 
 
 @pytest.mark.parametrize("number", NUMBERS)
