@@ -11,13 +11,12 @@ from session import digest, pattern
 
 TITLE = "Lab 1: the virtqueue"
 FILES = ["kernel/virtio/virtq.c"]
-TARGETS = ["build/unit/test_virtq"]
 
 
 def many_chains(s):
     """A queue of one chain would do for slow traffic; what counts is that it holds as many as the device takes."""
-    s.same("receive buffers that the network device has at a time, 64 at least", True,
-           s.counters("mbuf.rx_ring")["mbuf.rx_ring"] >= 64, cause="a queue holds many chains at a time, not one")
+    s.at_least("receive buffers that the network device has at a time", 64,
+               s.counters("mbuf.rx_ring")["mbuf.rx_ring"], cause="a queue holds many chains at a time, not one")
 
 
 @case(0, "boots, and the console works", hosts=False)

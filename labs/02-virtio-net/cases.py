@@ -6,7 +6,6 @@ from casebook import case
 
 TITLE = "Lab 2: the virtio network driver"
 FILES = ["kernel/dev/virtio_net.c", "kernel/dev/virtio_net_data.c", "kernel/virtio/virtio.c"]
-TARGETS = ["build/unit/test_virtio_net"]
 DEV = "virtio0"
 
 

@@ -7,7 +7,6 @@ from session import ROUNDS
 
 TITLE = "Lab 3: the e1000 driver"
 FILES = ["kernel/dev/e1000_rx.c", "kernel/dev/e1000_tx.c", "kernel/dev/e1000_hw.c", "kernel/dev/e1000.c"]
-TARGETS = ["build/unit/test_e1000_rx", "build/unit/test_e1000_tx"]
 DEV = "e1000-0"
 
 

@@ -25,14 +25,6 @@ LINK = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-Wl,
         "-Wl,--wrap=host_log_contains"]
 TEST_SECONDS = 60
 
-# The unit tests' programs, and which of a submission's files they run.
-PROGRAMS = {
-    "test_virtq": ["kernel/virtio/virtq"],
-    "test_virtio_net": ["kernel/dev/virtio_net", "kernel/dev/virtio_net_data", "kernel/virtio/virtio"],
-    "test_e1000_rx": ["kernel/dev/e1000_rx", "kernel/dev/e1000_tx", "kernel/dev/e1000_hw", "kernel/dev/e1000"],
-}
-PROGRAMS["test_e1000_tx"] = PROGRAMS["test_e1000_rx"]
-
 # What is refused (x86-64): making files, processes, connections, signals, other programs' memory.
 DENIED = (29, 41, 42, 43, 49, 50, 53, 56, 57, 58, 62, 64, 68, 76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 94, 101,
           129, 132, 133, 141, 144, 161, 165, 188, 189, 200, 203, 234, 235, 240, 251, 258, 259, 260, 261, 263, 264, 265,
@@ -100,7 +92,7 @@ def refuse_foreign(place, file):
 def link_runner(place, program):
     """The unit tests' program, with an entry that runs the one test that it is told."""
     unit_build = place / "build/unit"
-    for file in PROGRAMS[program]:
+    for file in build.UNIT_PROGRAMS[program]:
         refuse_foreign(place, file)
     runner = unit_build / f"one_of_{program}"
     if not runner.exists():
@@ -152,5 +144,5 @@ def unit(points, text, name, *tests, program="test_virtq"):
     def body(_):
         raise NotImplementedError
     body.__name__ = name
-    case(points, text, guest=False, bench=run)(body)
+    case(points, text, guest=False, bench=run, program=program)(body)
     return body

@@ -21,7 +21,13 @@ FILE_MAX = 1 << 20            # bytes of one file of a submission
 BUILD_SECONDS = 300           # wall; CPU: BUILD_CPU
 BUILD_CPU = 120
 MIB = 1 << 20
-UNIT_PROGRAMS = [f"build/unit/test_{name}" for name in ("virtq", "virtio_net", "e1000_rx", "e1000_tx")]
+E1000 = ["kernel/dev/e1000_rx", "kernel/dev/e1000_tx", "kernel/dev/e1000_hw", "kernel/dev/e1000"]
+UNIT_PROGRAMS = {  # for cases without a guest: which of a submission's files each runs
+    "test_virtq": ["kernel/virtio/virtq"],
+    "test_virtio_net": ["kernel/dev/virtio_net", "kernel/dev/virtio_net_data", "kernel/virtio/virtio"],
+    "test_e1000_rx": E1000,
+    "test_e1000_tx": E1000,
+}
 BUILT_FROM = ("kernel/", "user/", "mkfs/", "Makefile", "tests/bench/", "tests/unit/", "labs/labs.mk")
 # What would let a file reach outside itself, or have errors show other files: computed and absolute includes, line
 # markers, assembly (.incbin), names put together so that none of these is seen. Also in comments, which are no way round it.
@@ -69,6 +75,10 @@ def limited(command, cwd, wall=BUILD_SECONDS, cpu=BUILD_CPU, memory=2048 * MIB, 
     return code, output[-20000:].decode("utf-8", "replace")
 
 
+def unit_targets(programs):
+    return [f"build/unit/{program}" for program in programs]
+
+
 def reference(top, place):
     """A copy of the grader's own tree with the agent among its programs, built. Kept for the next time; only
     what has changed is built again. Returns its folder."""
@@ -85,7 +95,7 @@ def reference(top, place):
             if not target.exists() or target.read_bytes() != content:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-        code, output = limited(["make", "-s", "-j2", "all", *UNIT_PROGRAMS], place, memory=4096 * MIB)
+        code, output = limited(["make", "-s", "-j2", "all", *unit_targets(UNIT_PROGRAMS)], place, memory=4096 * MIB)
         if code != 0:
             raise SystemExit(f"{top} does not build:\n{output}")
         return place
@@ -126,14 +136,15 @@ def others_changed(top, tree, allowed):
     return changed
 
 
-def take(base, tree, allowed, place, targets=()):
-    """Makes `place` the reference with the submission's allowed files, and builds the kernel there."""
+def take(base, tree, allowed, place, programs=()):
+    """Makes `place` the reference with the submission's allowed files, and builds the kernel there, and these programs
+    of unit tests."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     for name in ("kernel", "tests", "labs", "Makefile"):
         copy = shutil.copytree if (base / name).is_dir() else shutil.copy2
         copy(base / name, place / name)
-    for part in ("kernel", "unit") if targets else ("kernel",):
+    for part in ("kernel", "unit") if programs else ("kernel",):
         shutil.copytree(base / "build" / part, place / "build" / part)
     shutil.copy2(base / "build/fs.img", place / "build/fs.img")
     missing = []
@@ -145,7 +156,7 @@ def take(base, tree, allowed, place, targets=()):
             (place / file).write_text(text)
     if missing:
         raise BuildError(f"the submission has no {', '.join(missing)}")
-    code, output = limited(["make", "-s", "build/kernel.elf", *targets], place)
+    code, output = limited(["make", "-s", "build/kernel.elf", *unit_targets(programs)], place)
     if code != 0:
         raise BuildError(f"it does not build:\n{output}")
     return place

@@ -1,12 +1,11 @@
 """The cases of a lab: functions marked with @case in labs/NN-name/cases.py and, for the grader alone, hidden.py.
 
     TITLE = "..."         of the lab
-    TARGETS = [...]       to build besides the kernel; none if left out
     FILES = [...]         that a student may change; nothing else is taken from a submission
     @case(points, text)   def name(s): ...      s: a Session; a Failure, or any fault seen on the wire, fails it
 
-`card` and `smp`: the machine; `guest=False`: the case runs without one and gets a Bench; `allow`: regular
-expressions of problems that the case provokes.
+`card` and `smp`: the machine; `guest=False`: the case runs without one and gets a Bench, and `program` is what it runs;
+`allow`: regular expressions of problems that the case provokes.
 """
 
 import importlib.util
@@ -27,7 +26,7 @@ class Book(NamedTuple):
     title: str
     files: list
     cases: list
-    targets: list  # to build besides the kernel
+    programs: list  # of unit tests, that cases without a guest run
 
 
 _collected = []
@@ -56,4 +55,5 @@ def book(folder):
         _collected.clear()
         _load(folder / "hidden.py", "hidden")
         cases += [one._replace(hidden=True) for one in _collected]
-    return Book(module.TITLE, module.FILES, cases, getattr(module, "TARGETS", []))
+    programs = {one.options["program"] for one in cases if "program" in one.options}
+    return Book(module.TITLE, module.FILES, cases, sorted(programs))

@@ -230,7 +230,7 @@ def main():
     others = build.others_changed(sources.TOP, tree, book.files)
     try:
         base = options.base or build.reference(sources.TOP, sources.TOP / "build/labs/reference")
-        build.take(base, tree, book.files, place, book.targets)
+        build.take(base, tree, book.files, place, book.programs)
     except build.BuildError as error:
         build_failure = str(error)
         (out / "build.log").write_text(build_failure + "\n")

@@ -375,8 +375,11 @@ class Session:
         return dict(zip(names, map(int, values)))
 
     def counted(self, before, name, by=1, cause=None):
-        self.same(f"the counter {name} goes up by", by, self.counters(name)[name] - before[name],
-                  cause=cause or "the drop is not counted, or under another reason")
+        self.grown(before, self.counters(name), name, by, cause or "the drop is not counted, or under another reason")
+
+    def grown(self, before, after, name, by, cause):
+        """counted(), for several counters that were read at once."""
+        self.same(f"the counter {name} goes up by", by, after[name] - before[name], cause=cause)
 
     def device_rules(self, kind):
         """Ends the machine, and holds what its devices were told against the rules for drivers."""

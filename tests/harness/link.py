@@ -66,7 +66,7 @@ class Link:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._closing = False
-        self._paused = self._sends = False
+        self._reads = self._writes = True  # pause() changes that
         self._asked = self._answered = 0  # how often _catch_up() was called, and is done
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
@@ -83,7 +83,7 @@ class Link:
     def pause(self, paused=True, sends=False):
         """While paused nothing is read: after some hundred frames QEMU's end is full, and the guest's transmit ring
         after that. Nor is anything sent, unless `sends` says so."""
-        self._paused, self._sends = paused, sends
+        self._reads, self._writes = not paused, sends or not paused
         self._catch_up()
 
     def all_sent(self):
@@ -152,9 +152,9 @@ class Link:
         selector.register(self._wake_read, selectors.EVENT_READ)
         registered = 0
         while not self._closing:
-            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
-            if self._paused:
-                wanted &= selectors.EVENT_WRITE if self._sends else 0
+            wanted = selectors.EVENT_READ if self._reads else 0
+            if self._writes and self._outgoing:
+                wanted |= selectors.EVENT_WRITE
             if wanted != registered:
                 if registered:
                     selector.unregister(self._socket)
@@ -166,9 +166,9 @@ class Link:
                     os.read(self._wake_read, 4096)
                     self._answer()
                     continue
-                if ready & selectors.EVENT_READ and not self._paused:
+                if ready & selectors.EVENT_READ and self._reads:
                     self._receive_all()
-                if self._sends or not self._paused:
+                if self._writes:
                     self._send_all()
         selector.close()
 
@@ -186,7 +186,7 @@ class Link:
         asked = self._asked
         if asked == self._answered:
             return
-        if not self._paused:
+        if self._reads:
             self._receive_all(SOCKET_FRAMES)
         with self._changed:
             self._answered = asked
