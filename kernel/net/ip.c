@@ -79,8 +79,8 @@ static uint32_t plain_header_sum(const struct ip_header *header)
 
 /* [lab 5] */
 /* Whether the header is complete and intact, and the datagram all there. *reason: the counter if
- * not. */
-static bool header_is_sound(const struct mbuf *m, enum net_counter *reason)
+ * not. Trims what follows the datagram in the frame: Ethernet pads short ones. */
+static bool header_is_sound(struct mbuf *m, enum net_counter *reason)
 {
     const struct ip_header *header = (const struct ip_header *)m->data;
     *reason = NET_ip_too_short;
@@ -102,6 +102,7 @@ static bool header_is_sound(const struct mbuf *m, enum net_counter *reason)
     *reason = NET_ip_bad_length;
     if (total_length < header_length || total_length > m->length)
         return false;
+    mbuf_truncate(m, total_length);
     *reason = NET_ip_bad_options;
     return header_length == sizeof(*header) || options_are_sound(header, header_length);
 }
@@ -159,7 +160,6 @@ void ip_input(struct netdev *dev, struct mbuf *m)
         return;
     }
     const struct ip_header *header = (const struct ip_header *)m->data;
-    mbuf_truncate(m, ntohs(header->total_length)); /* Ethernet pads short frames */
     m->ip_header = m->data;
     m->ip_header_length = (uint16_t)ip_header_length(header);
     m->source = header->source;
