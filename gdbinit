@@ -106,7 +106,7 @@ class Mbufs(Command):
     """rv-mbufs: prints how many mbufs each owner holds."""
 
     def run(self, argument):
-        owned = value("'mbuf.c'::pool")["owned"]
+        owned = value("mbuf_accounts")["owned"]
         for n in range(int(value("(int)MBUF_OWNERS"))):
             owner = gdb.Value(n).cast(gdb.lookup_type("enum mbuf_owner"))
             print(f"{str(owner):16} {int(owned[n])}")

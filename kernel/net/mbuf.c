@@ -1,7 +1,7 @@
 /* The pool of packet buffers.
  *
  *   mbuf_alloc, mbuf_free       take from and give back to the pool
- *   mbuf_set_owner, mbuf_count  who has how many
+ *   mbuf_set_owner_all, and in mbuf.h mbuf_set_owner, mbuf_count: who has how many
  *
  * All mbufs are made at boot and none is ever given back to the page allocator, so how much memory
  * packets take is fixed, and running out is an ordinary event that is counted. The last one freed
@@ -23,11 +23,11 @@ _Static_assert(PAGE_SIZE - sizeof(struct mbuf) - MBUF_HEADROOM >= MBUF_DATA_SIZE
 
 static struct {
     struct spinlock lock;
-    struct list free;            /* [lock] */
-    uint64_t alloc_failures;     /* atomic */
-    unsigned total;              /* [I] after mbuf_init */
-    unsigned owned[MBUF_OWNERS]; /* atomic */
+    struct list free;        /* [lock] */
+    uint64_t alloc_failures; /* atomic */
 } pool = {.lock = SPINLOCK_INITIALIZER("mbuf pool"), .free = LIST_INITIALIZER(pool.free)};
+
+struct mbuf_accounts mbuf_accounts;
 
 /* The pages stay where they are for good. What was got before memory ran out is kept: a small
  * pool is better than none. */
@@ -41,24 +41,10 @@ int mbuf_init(unsigned count)
         spinlock_acquire(&pool.lock);
         list_push_back(&pool.free, &m->node);
         spinlock_release(&pool.lock);
-        pool.total++;
-        __atomic_fetch_add(&pool.owned[MBUF_POOL], 1, __ATOMIC_RELAXED);
+        mbuf_accounts.total++;
+        __atomic_fetch_add(&mbuf_accounts.owned[MBUF_POOL], 1, __ATOMIC_RELAXED);
     }
     return 0;
-}
-
-/* n mbufs change their owner. Two relaxed additions: the counts need only be right when nothing moves, and
- * this runs several times for each packet. */
-static inline void owned_move(enum mbuf_owner from, enum mbuf_owner to, unsigned n)
-{
-    __atomic_fetch_sub(&pool.owned[from], n, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&pool.owned[to], n, __ATOMIC_RELAXED);
-}
-
-void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
-{
-    owned_move(m->owner, owner, 1);
-    m->owner = owner;
 }
 
 /* Every field but the owner and the link; the contents are not touched, which is why taking a
@@ -105,7 +91,7 @@ unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner)
         got++;
     }
     spinlock_release(&pool.lock);
-    owned_move(MBUF_POOL, owner, got);
+    mbuf_owned_move(MBUF_POOL, owner, got);
     if (got < n)
         __atomic_fetch_add(&pool.alloc_failures, n - got, __ATOMIC_RELAXED);
     return got;
@@ -134,14 +120,14 @@ void mbuf_set_owner_all(struct list *list, enum mbuf_owner owner)
         if (m->owner != from || n == 0) {
             /* It would be freed twice, or taken from the pool's list. */
             assert(m->owner != MBUF_POOL);
-            owned_move(from, owner, n);
+            mbuf_owned_move(from, owner, n);
             from = m->owner;
             n = 0;
         }
         m->owner = (uint8_t)owner;
         n++;
     }
-    owned_move(from, owner, n);
+    mbuf_owned_move(from, owner, n);
 }
 
 void mbuf_free_all(struct list *queue)
@@ -152,15 +138,6 @@ void mbuf_free_all(struct list *queue)
     spinlock_acquire(&pool.lock);
     list_splice_front(&pool.free, queue);
     spinlock_release(&pool.lock);
-}
-
-unsigned mbuf_total(void) { return pool.total; }
-
-/* A count may be one off while another hart moves an mbuf; at rest the sum over all owners is
- * the total. */
-unsigned mbuf_count(enum mbuf_owner owner)
-{
-    return __atomic_load_n(&pool.owned[owner], __ATOMIC_RELAXED);
 }
 
 const char *mbuf_owner_name(enum mbuf_owner owner)

@@ -75,7 +75,35 @@ unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner);
 void mbuf_free(struct mbuf *m); /* any owner's; NULL is allowed */
 /* The same for a whole list, which is empty then; one lock. */
 void mbuf_free_all(struct list *queue);
-void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner);
+/* Who has how many. In the header, because a datagram changes its owner half a dozen times. */
+struct mbuf_accounts {
+    unsigned total;              /* [I] after mbuf_init */
+    unsigned owned[MBUF_OWNERS]; /* atomic */
+};
+extern struct mbuf_accounts mbuf_accounts;
+
+static inline unsigned mbuf_total(void) { return mbuf_accounts.total; }
+
+/* How many mbufs `owner` holds now. The count may be one off while another hart moves an mbuf; at rest the
+ * sum over all owners is mbuf_total(). */
+static inline unsigned mbuf_count(enum mbuf_owner owner)
+{
+    return __atomic_load_n(&mbuf_accounts.owned[owner], __ATOMIC_RELAXED);
+}
+
+/* n mbufs change their owner. Two relaxed additions: the counts need only be right when nothing moves. */
+static inline void mbuf_owned_move(enum mbuf_owner from, enum mbuf_owner to, unsigned n)
+{
+    __atomic_fetch_sub(&mbuf_accounts.owned[from], n, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&mbuf_accounts.owned[to], n, __ATOMIC_RELAXED);
+}
+
+static inline void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
+{
+    mbuf_owned_move(m->owner, owner, 1);
+    m->owner = owner;
+}
+
 /* For a whole list; neither the owner they have nor the new one is the pool. */
 void mbuf_set_owner_all(struct list *list, enum mbuf_owner owner);
 
@@ -133,9 +161,6 @@ static inline void mbuf_truncate(struct mbuf *m, uint32_t length)
     m->length = length;
 }
 
-unsigned mbuf_total(void);
-/* How many mbufs `owner` holds now. The sum over all owners is mbuf_total(), always. */
-unsigned mbuf_count(enum mbuf_owner owner);
 const char *mbuf_owner_name(enum mbuf_owner owner);
 uint64_t mbuf_alloc_failures(void);
 
