@@ -107,7 +107,8 @@ void *memmove(void *to, const void *from, size_t n)
     return to;
 }
 
-/* Words in the middle, bytes up to the first and behind the last word boundary. */
+/* Words in the middle, four a round as in copy_aligned(), bytes up to the first and behind the last word
+ * boundary. */
 void *memset(void *to, int byte, size_t n)
 {
     uint8_t *p = to, *end = p + n;
@@ -115,6 +116,10 @@ void *memset(void *to, int byte, size_t n)
 
     while (p < end && WORD_OFFSET(p))
         *p++ = (uint8_t)byte;
+    for (; (size_t)(end - p) >= 4 * WORD; p += 4 * WORD) {
+        word_t *word = (word_t *)p;
+        word[0] = word[1] = word[2] = word[3] = pattern;
+    }
     for (; (size_t)(end - p) >= WORD; p += WORD)
         *(word_t *)p = pattern;
     while (p < end)
