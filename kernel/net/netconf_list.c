@@ -125,9 +125,8 @@ static uint32_t interface_list(struct ifreq *entries, uint32_t room)
     return count;
 }
 
-/* More than any table holds: the sockets' is the largest. It bounds the memory a request can ask
- * for. */
-#define LIST_ENTRIES_MAX 256u
+/* As many as the largest table holds, the ARP cache. It bounds the memory a request can ask for. */
+#define LIST_ENTRIES_MAX 1024u
 
 /* 0: the request is no list. */
 static size_t entry_size(unsigned long request)

@@ -1,6 +1,8 @@
 /* The lists that netstat, ifconfig, route and arp show (net/netconf_list.c). */
 #include "socket_fixture.h"
 
+#include "net/arp_table.h"
+
 #define LIST_MAX 256u
 
 static be32_t address_get(const struct sockaddr *from)
@@ -53,6 +55,24 @@ static void test_route_and_arp_lists(void **state)
     struct arpreq *neighbours = list_get(SIOCGARPLIST, sizeof(*neighbours), LIST_MAX, &list);
     assert_int_equal(list.count, 2);
     host_memory_free(neighbours);
+}
+
+/* The ARP cache is the largest table: its list has no end before it. */
+static void test_arp_list_of_a_full_cache(void **state)
+{
+    (void)state;
+    struct netlist list;
+    for (uint32_t i = 0; i < ARP_ENTRIES_MAX; i++) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(0x14000001 + i)}};
+        struct arpreq request = {.arp_ha = {.sa_family = ARPHRD_ETHER, .sa_data = {2}}};
+        memcpy(&request.arp_pa, &address, sizeof(address));
+        strlcpy(request.arp_dev, "eth0", sizeof(request.arp_dev));
+        assert_int_equal(arp_entry_set(&request), 0);
+    }
+    struct arpreq *entries = list_get(SIOCGARPLIST, sizeof(*entries), 2000, &list);
+    assert_int_equal(list.available, ARP_ENTRIES_MAX);
+    assert_int_equal(list.count, ARP_ENTRIES_MAX);
+    host_memory_free(entries);
 }
 
 static void test_socket_list_over_several_pages(void **state)
@@ -141,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_interface_list),
         FIXTURE_TEST(test_route_and_arp_lists),
+        FIXTURE_TEST(test_arp_list_of_a_full_cache),
         FIXTURE_TEST(test_socket_list_over_several_pages),
         FIXTURE_TEST(test_list_errors),
         FIXTURE_TEST(test_counter_list),
