@@ -21,6 +21,20 @@ static void test_broadcast_addresses(void **state)
     assert_false(ip_is_multicast(BE32(0xf0000000)));
 }
 
+/* A network larger than its address's class has one broadcast address; where a smaller one would
+ * end, there is a host. */
+static void test_broadcast_of_a_supernet(void **state)
+{
+    (void)state;
+    struct ip_destination way;
+    const be32_t host = BE32(0xc0a801ff);
+    assert_int_equal(ip_set_address(&eth1.dev, OWN1, BE32(0xfffffc00)), 0); /* 192.168.0.0/22 */
+    assert_true(ip_is_broadcast(&eth1.dev, BE32(0xc0a803ff)));
+    assert_false(ip_is_broadcast(&eth1.dev, host));
+    assert_int_equal(ip_route(0, host, &way), 0);
+    assert_false(way.broadcast);
+}
+
 static void test_own_addresses(void **state)
 {
     (void)state;
@@ -306,3 +320,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        TEST(broadcast_of_a_supernet),
