@@ -275,19 +275,37 @@ static int address_check(const struct netdev *dev, be32_t address, be32_t mask)
     return table.count < ROUTES_MAX ? 0 : -ENOSPC;
 }
 
+/* Whether a route without a gateway, whoever made it, leads to an address through dev. Lock
+ * held. */
+static bool is_neighbour(const struct netdev *dev, be32_t address)
+{
+    for (unsigned i = 0; i < table.count; i++) {
+        const struct route *route = &table.routes[i];
+        if (route->dev == dev && route->gateway == 0 &&
+            (address & route->mask) == route->destination)
+            return true;
+    }
+    return false;
+}
+
 /* Takes out what the old address brought, and the routes by gateways that are no longer on-link.
  * Lock held. */
 static void routes_renew(struct netdev *dev, be32_t address, be32_t mask)
 {
     for (unsigned i = table.count; i-- > 0;) {
         const struct route *route = &table.routes[i];
-        bool stale = route->gateway != 0 && ((route->gateway ^ address) & mask) != 0;
-        if (route->dev == dev && (route->automatic || stale || address == 0))
+        if (route->dev == dev && (route->automatic || address == 0))
             table_remove(i);
     }
-    if (address != 0)
-        table_insert(&(struct route){
-            .destination = address & mask, .mask = mask, .dev = dev, .automatic = true});
+    if (address == 0)
+        return;
+    table_insert(&(struct route){
+        .destination = address & mask, .mask = mask, .dev = dev, .automatic = true});
+    for (unsigned i = table.count; i-- > 0;) {
+        const struct route *route = &table.routes[i];
+        if (route->dev == dev && route->gateway != 0 && !is_neighbour(dev, route->gateway))
+            table_remove(i);
+    }
 }
 
 /* Everything about the routes happens under one lock, so no datagram meets half of the change. */

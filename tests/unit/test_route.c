@@ -300,11 +300,29 @@ static void test_address_renews_routes(void **state)
     assert_int_equal(ip_route_list(NULL, 0), 2);
 }
 
+/* A gateway that a route of its own makes a neighbour needs no address in its network. */
+static void test_gateway_by_a_host_route_stays(void **state)
+{
+    (void)state;
+    struct ip_destination way;
+    const be32_t gateway = BE32(0x1e000001);
+    assert_int_equal(route_add(gateway, ALL, 0, "eth0"), 0);
+    assert_int_equal(route_add(0, 0, gateway, ""), 0);
+    assert_int_equal(ip_set_address(&eth0.dev, OWN, BE32(0xffffff80)), 0);
+    assert_way(FAR, &eth0, gateway, OWN);
+    assert_int_equal(ip_set_address(&eth0.dev, BE32(0x14000001), MASK24), 0);
+    assert_way(FAR, &eth0, gateway, BE32(0x14000001));
+    assert_int_equal(route_delete(gateway, ALL, 0, "eth0"), 0);
+    assert_int_equal(ip_set_address(&eth0.dev, OWN, MASK24), 0);
+    assert_int_equal(ip_route(0, FAR, &way), -ENETUNREACH);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(broadcast_addresses),
+        TEST(broadcast_of_a_supernet),
         TEST(own_addresses),
         TEST(on_link_or_gateway),
         TEST(dead_link),
@@ -317,7 +335,7 @@ int main(void)
         TEST(route_list),
         TEST(addresses_are_checked),
         TEST(address_renews_routes),
+        TEST(gateway_by_a_host_route_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-        TEST(broadcast_of_a_supernet),
