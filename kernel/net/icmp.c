@@ -61,6 +61,10 @@ static int message_send(struct mbuf *m, be32_t source, be32_t destination, uint8
                            .tos = tos};
     struct ip_destination way;
     int result = headroom_ensure(m) ? ip_route(source, destination, &way) : -ENOBUFS;
+    /* IP has compared the sender with the broadcast addresses of the interface it came in on. On
+     * another one its address may be that of all, whom no message may reach (RFC 1122, 3.2.2). */
+    if (result == 0 && way.broadcast)
+        result = -EACCES;
     if (result < 0) {
         mbuf_free(m);
         return result;

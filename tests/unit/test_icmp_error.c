@@ -119,6 +119,22 @@ static void test_forbidden_errors(void **state)
     assert_int_equal(eth0.frame_count, 2);
 }
 
+/* C6: what is no one host on the network of another interface is none here either. */
+static void test_no_answer_to_another_networks_broadcast(void **state)
+{
+    (void)state;
+    static struct fakenet eth1;
+    const be32_t all_there = BE32(0xc0a801ff);
+    fakenet_init(&eth1, "eth1", 2);
+    assert_int_equal(ip_set_address(&eth1.dev, BE32(0xc0a80101), MASK24), 0);
+    fakenet_clear(&eth1);
+    send_error_about(0, all_there, 0, -1);
+    receive_from(eth0.dev.mac, all_there, OWN, ICMP_ECHO_REQUEST, 0, 1, NULL, 0);
+    assert_int_equal(COUNTER(icmp_errors_no_way), 1);
+    assert_int_equal(COUNTER(icmp_echo_no_way), 1);
+    assert_int_equal(eth0.frame_count + eth1.frame_count, 0);
+}
+
 /* A burst is answered, then one every 10 ms. */
 static void test_rate_limit(void **state)
 {
@@ -277,3 +293,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        TEST(no_answer_to_another_networks_broadcast),
