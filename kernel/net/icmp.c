@@ -260,12 +260,13 @@ static bool error_is_forbidden(const struct netdev *dev, const struct mbuf *m)
     return first == 0 || first >= 224 || outside_loopback || ip_is_broadcast(dev, ip->source);
 }
 
-/* Takes a token; false: errors have been sent too fast. */
+/* Takes a token; false: errors have been sent too fast. Another hart may have read the clock later
+ * and be faster with the lock: then `filled` lies ahead of our `now`, and nothing is due. */
 static bool token_take(void)
 {
     uint64_t now = clock_ns();
     spinlock_acquire(&bucket.lock);
-    uint64_t due = (now - bucket.filled) / ERROR_INTERVAL;
+    uint64_t due = now > bucket.filled ? (now - bucket.filled) / ERROR_INTERVAL : 0;
     bucket.filled += due * ERROR_INTERVAL;
     bucket.tokens = (unsigned)MIN(bucket.tokens + due, (uint64_t)ERROR_BURST);
     bool taken = bucket.tokens > 0;

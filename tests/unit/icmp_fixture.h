@@ -25,7 +25,8 @@ static inline int setup(void **state)
     (void)state;
     static uint64_t hours;
     fakenet_stack_init();
-    host_clock_advance(++hours * 3600 * NS_PER_SEC); /* each test finds the bucket full */
+    hours += 2; /* no test takes so long: each finds the bucket full */
+    host_clock_advance(hours * 3600 * NS_PER_SEC);
     fakenet_init(&eth0, "eth0", 1);
     ip_set_address(&eth0.dev, OWN, MASK24);
     frame.length = 0;
