@@ -90,13 +90,19 @@ int closedir(DIR *directory)
 
 /* select() asks poll() about every descriptor that is in one of the sets. */
 
-/* Rounded up: select() must not return early. NULL waits for ever. */
-static int timeout_in_ms(const struct timeval *timeout)
+/* Rounded up: select() must not return early. NULL waits for ever, and nothing else does. False: it
+ * is no time. */
+static bool timeout_in_ms(const struct timeval *timeout, int *ms)
 {
+    *ms = -1;
     if (!timeout)
-        return -1;
-    int64_t ms = timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000;
-    return ms > INT32_MAX ? INT32_MAX : (int)ms;
+        return true;
+    if (timeout->tv_sec < 0 || timeout->tv_usec < 0 || timeout->tv_usec >= 1000000)
+        return false;
+    *ms = INT32_MAX;
+    if (timeout->tv_sec < INT32_MAX / 1000)
+        *ms = (int)(timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000);
+    return true;
 }
 
 static uint64_t set_bits(const fd_set *set) { return set ? set->bits : 0; }
@@ -139,8 +145,14 @@ int select(int count, fd_set *restrict readable, fd_set *restrict writable, fd_s
            struct timeval *restrict timeout)
 {
     struct pollfd fds[FD_SETSIZE];
+    int ms;
+
+    if (count < 0 || count > FD_SETSIZE || !timeout_in_ms(timeout, &ms)) {
+        errno = EINVAL;
+        return -1;
+    }
     nfds_t n = select_collect(count, (const fd_set *[]){readable, writable, failed}, fds);
-    int result = poll(fds, n, timeout_in_ms(timeout));
+    int result = poll(fds, n, ms);
 
     if (result < 0)
         return -1;

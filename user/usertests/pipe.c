@@ -235,6 +235,28 @@ static void test_select(void)
     EXPECT_TRUE(FD_ISSET(ends[0], &readable));
 }
 
+/* Above all a negative time does not mean for ever, nor does one too long for an int of
+ * milliseconds. */
+static void test_select_arguments(void)
+{
+    static const struct timeval wrong[] = {{-1, 0}, {0, -1}, {0, 1000000}, {INT64_MIN, 0}};
+    struct timeval longest = {INT64_MAX, 999999}, none = {0};
+    int ends[2];
+    fd_set readable;
+
+    pipe_make(ends);
+    EXPECT(write(ends[1], "x", 1), 1);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct timeval timeout = wrong[i];
+        EXPECT_ERROR(select(0, NULL, NULL, NULL, &timeout), EINVAL);
+    }
+    EXPECT_ERROR(select(-1, NULL, NULL, NULL, &none), EINVAL);
+    EXPECT_ERROR(select(FD_SETSIZE + 1, NULL, NULL, NULL, &none), EINVAL);
+    FD_ZERO(&readable);
+    FD_SET(ends[0], &readable);
+    EXPECT(select(ends[0] + 1, &readable, NULL, NULL, &longest), 1);
+}
+
 const struct test pipe_tests[] = {
     {"pipe", test_pipe, 10, false},
     {"pipe_without_reader", test_pipe_without_reader, 10, false},
@@ -246,5 +268,6 @@ const struct test pipe_tests[] = {
     {"poll_wakes", test_poll_wakes, 20, false},
     {"poll_killed", test_poll_killed, 10, false},
     {"select", test_select, 10, false},
+    {"select_arguments", test_select_arguments, 10, false},
     {0},
 };
