@@ -111,7 +111,8 @@ int socket_table_bind(struct socket *socket, be32_t address, be16_t port)
 }
 
 /* The bucket depends on the port only, so the socket stays where it is. What is queued stays
- * too: it came while the socket was open to it. */
+ * too: it came while the socket was open to it. An address that bind() has set stays above all: it
+ * may be newer than `local`, and is the one that others were kept from. */
 void socket_table_connect(struct socket *socket, be32_t local, const struct sockaddr_in *peer)
 {
     spinlock_acquire(&table.lock);
@@ -119,7 +120,7 @@ void socket_table_connect(struct socket *socket, be32_t local, const struct sock
     socket->connected = peer != NULL;
     socket->peer_address = peer ? peer->sin_addr.s_addr : 0;
     socket->peer_port = peer ? peer->sin_port : 0;
-    socket->local_address = peer ? local : socket->bound_address;
+    socket->local_address = peer && socket->bound_address == 0 ? local : socket->bound_address;
     socket->error = 0; /* it was about the former peer */
     spinlock_release(&socket->lock);
     spinlock_release(&table.lock);

@@ -203,6 +203,19 @@ static void test_connect_can_be_repeated_and_dissolved(void **state)
     assert_int_equal(local_port(socket), 7);
 }
 
+/* A connect() that has asked for the way, and another process that shares the socket binds it
+ * before the table's lock is taken: what bind() has promised holds. */
+static void test_bind_while_another_connects(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    struct sockaddr_in peer = name_of(PEER_ADDRESS, 9);
+    assert_int_equal(bind_to(socket, LOOPBACK, 7), 0);
+    socket_table_connect(socket, OWN_ADDRESS, &peer); /* the way's source, when it was still free */
+    assert_int_equal(local_address(socket), LOOPBACK);
+    assert_int_equal(bind_to(udp_socket(), OWN_ADDRESS, 7), 0);
+}
+
 /* --- Which socket a datagram belongs to --- */
 
 static ssize_t received(struct socket *socket)
@@ -392,6 +405,7 @@ int main(void)
         FIXTURE_TEST(test_connect_names_both_ends),
         FIXTURE_TEST(test_connect_errors),
         FIXTURE_TEST(test_connect_can_be_repeated_and_dissolved),
+        FIXTURE_TEST(test_bind_while_another_connects),
         FIXTURE_TEST(test_ports_are_kept_apart),
         FIXTURE_TEST(test_connected_socket_hears_only_its_peer),
         FIXTURE_TEST(test_bound_address_filters),
