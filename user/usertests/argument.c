@@ -205,6 +205,9 @@ static void test_wait_bad_pointer(void)
         _exit(3);
     EXPECT_ERROR(waitpid(pid, (int *)RAM_BASE, 0), EFAULT);
     EXPECT_ERROR(waitpid(pid, (int *)raw_syscall, 0), EFAULT);
+    char *top = sbrk(0);
+    sbrk((intptr_t)(-(uintptr_t)top % 4096)); /* status ends behind the last page of the heap */
+    EXPECT_ERROR(waitpid(pid, (int *)((char *)sbrk(0) - 2), 0), EFAULT);
     EXPECT(WEXITSTATUS(wait_status(pid)), 3); /* the child has not been lost */
 }
 
