@@ -117,7 +117,7 @@ static int rx_take_done(struct virtio_net *net, unsigned most, struct list *rece
 /* Takes rx_lock, and what has been received, at most `budget` frames; none while the device does not run. A
  * frame is dropped, counts for the budget and leaves its mbuf in the ring if there is nothing behind the
  * device's header (rx_bad_length) or no fresh mbuf for its place (rx_no_mbuf). One kick at the end. A broken
- * ring needs attention. */
+ * ring of a device that runs needs attention. */
 static int rx_collect(struct virtio_net *net, int budget, struct list *received)
 {
     int count = 0, taken;
@@ -129,7 +129,8 @@ static int rx_collect(struct virtio_net *net, int budget, struct list *received)
             count += taken;
         kick_count(net, net->rx);
     }
-    bool broken = virtq_broken(net->rx);
+    /* That of a device that was given up stays broken: each poll would ask for another one. */
+    bool broken = net->running && virtq_broken(net->rx);
     spinlock_release(&net->rx_lock);
     if (broken)
         virtio_net_request_attention(net);

@@ -369,6 +369,22 @@ static void test_recovery_from_lies(void **state)
         recovers_from(lies[i]);
 }
 
+/* A ring stays broken when its device is given up; that is no reason to look at it again and again, for as
+ * long as nobody takes the interface down. */
+static void test_device_given_up_needs_no_poll(void **state)
+{
+    (void)state;
+    start(0);
+    for (int n = 0; n < 2; n++) {
+        break_receive_ring();
+        netdev_poll_round(dev);
+    }
+    assert_true(dev->broken);
+    dev->scheduled = false;
+    assert_false(netdev_poll_round(dev));
+    assert_false(dev->scheduled);
+}
+
 /* What came before the repetition was right, and is delivered. */
 static void test_repeated_frame_is_delivered_once(void **state)
 {
@@ -494,6 +510,7 @@ int main(void)
         TEST(test_frames_lost_with_a_broken_ring_are_counted),
         TEST(test_sender_that_finds_the_ring_broken),
         TEST(test_recovery_from_lies),
+        TEST(test_device_given_up_needs_no_poll),
         TEST(test_repeated_frame_is_delivered_once),
         TEST(test_transmit_stall),
         TEST(test_slow_transmission),
