@@ -125,8 +125,9 @@ static inline bool oldest_is_done(const struct e1000_tx *tx)
 }
 
 /* [lab 3] */
-/* Takes sent frames back, which ends waiting_since, and moves waiting ones into the room there is then. The
- * device is done with frames in order, so the first one that it is not done with ends the search. */
+/* Takes sent frames back, which ends waiting_since and a stall, and moves waiting ones into the room
+ * there is then. The device is done with frames in order, so the first one that it is not done with
+ * ends the search. */
 static void reclaim(struct e1000 *nic)
 {
     struct e1000_tx *tx = &nic->tx;
@@ -139,6 +140,7 @@ static void reclaim(struct e1000 *nic)
         tx->mbufs[slot] = NULL;
         tx->clean = next_of(tx, slot);
         tx->waiting_since = 0;
+        tx->stalled = false; /* nobody has acted on it yet */
     }
     dma_consume(); /* the device has read the frames before their memory is used again */
     mbuf_free_all(&sent);

@@ -190,8 +190,8 @@ static void tx_put(struct virtio_net *net, struct mbuf *m)
 }
 
 /* [lab 2] */
-/* Takes sent frames back, which ends tx_waiting_since, and moves waiting ones into the room there is then. A
- * broken ring needs attention; what waits stays where it is meanwhile. */
+/* Takes sent frames back, which ends tx_waiting_since and a stall, and moves waiting ones into the room
+ * there is then. A broken ring needs attention; what waits stays where it is meanwhile. */
 static void tx_reclaim(struct virtio_net *net)
 {
     void *token;
@@ -201,8 +201,10 @@ static void tx_reclaim(struct virtio_net *net)
     list_init(&sent);
     while ((got = virtq_get(net->tx, &token, &written)) > 0)
         list_push_back(&sent, &((struct mbuf *)token)->node);
-    if (!list_empty(&sent))
+    if (!list_empty(&sent)) {
         net->tx_waiting_since = 0;
+        net->tx_stalled = false; /* nobody has acted on it yet */
+    }
     mbuf_free_all(&sent);
     if (got < 0) {
         virtio_net_request_attention(net); /* what waits is kept for the time after */

@@ -499,6 +499,18 @@ static void test_slow_transmission(void **state)
     assert_int_equal(dev->counters.restarts, 0);
 }
 
+/* Found stuck, but it goes on before anybody has come to start it anew: nothing is lost then. */
+static void test_device_goes_on_at_the_last_moment(void **state)
+{
+    (void)state;
+    stall();
+    e1000_model_send(&model, 6);
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 0);
+    assert_int_equal(dev->counters.tx_reset, 0);
+    assert_int_equal(dev->tx_waiting_count, 0);
+}
+
 /* The reset of a stalled device does not end. */
 static void test_recovery_fails(void **state)
 {
@@ -547,6 +559,7 @@ int main(void)
         TEST(test_sender_meets_a_recovery),
         TEST(test_transmit_stalls),
         TEST(test_no_stall_without_link),
+        TEST(test_device_goes_on_at_the_last_moment),
         TEST(test_slow_transmission),
         TEST(test_recovery_fails),
     };

@@ -449,6 +449,24 @@ static void test_slow_transmission(void **state)
     assert_int_equal(dev->counters.restarts, 0);
 }
 
+/* Found stuck, but it goes on before anybody has come to start it anew: nothing is lost then. */
+static void test_device_goes_on_at_the_last_moment(void **state)
+{
+    (void)state;
+    start(0);
+    for (uint8_t n = 0; n < RING + 1; n++)
+        transmit(n, false);
+    host_clock_advance(6 * NS_PER_SEC);
+    dev->scheduled = false;
+    transmit(RING + 1, false);
+    assert_true(dev->scheduled);
+    for (uint8_t n = 0; n < RING; n++)
+        sent(n);
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 0);
+    assert_int_equal(mbuf_count(MBUF_TX_RING), 2);
+}
+
 /* Recovery meets a device that has changed its mind, or does not come back: it is given up, with nothing
  * leaked. */
 static void refuse_features(void) { model.refuse_features = true; }
@@ -514,6 +532,7 @@ int main(void)
         TEST(test_repeated_frame_is_delivered_once),
         TEST(test_transmit_stall),
         TEST(test_slow_transmission),
+        TEST(test_device_goes_on_at_the_last_moment),
         TEST(test_recovery_fails),
         TEST(test_recovery_without_reset),
     };
