@@ -168,8 +168,10 @@ static void blk_reset(struct virtio_blk *blk)
 }
 
 /* Lock held. Sleeps on `queue`, or if the device has failed does what is to be done about that. The
- * deadline is that of the request: past it, the device has failed. */
-static void blk_wait(struct virtio_blk *blk, struct waitq *queue, uint64_t deadline)
+ * deadline is that of `request`: past it, the device has failed, unless the interrupt handler has found
+ * the answer before this thread ran again. A wait for a record has neither. */
+static void blk_wait(struct virtio_blk *blk, struct waitq *queue, uint64_t deadline,
+                     const struct blk_request *request)
 {
     if (blk->state == BLK_FAILED) {
         blk_reset(blk);
@@ -178,7 +180,8 @@ static void blk_wait(struct virtio_blk *blk, struct waitq *queue, uint64_t deadl
     /* A reset under way ends by itself. */
     if (blk->state != BLK_RUNNING)
         deadline = NEVER;
-    if (waitq_sleep_uninterruptible(queue, deadline) != -ETIMEDOUT || blk->state != BLK_RUNNING)
+    if (waitq_sleep_uninterruptible(queue, deadline) != -ETIMEDOUT || blk->state != BLK_RUNNING ||
+        (request && request->done))
         return;
     if (blk_collect(blk) > 0) {
         kprintf("%s: done, but without an interrupt\n", blk->device->name);
@@ -196,7 +199,7 @@ static struct blk_request *blk_request_get(struct virtio_blk *blk)
         struct list_node *node = blk->state == BLK_RUNNING ? list_pop_front(&blk->free) : NULL;
         if (node)
             return LIST_ENTRY(node, struct blk_request, node);
-        blk_wait(blk, &blk->free_wait, NEVER);
+        blk_wait(blk, &blk->free_wait, NEVER, NULL);
     }
     return NULL;
 }
@@ -227,7 +230,7 @@ static void blk_request_run(struct virtio_blk *blk, struct blk_request *request,
     virtq_kick(blk->queue);
     uint64_t deadline = clock_ns() + BLK_TIMEOUT;
     while (!request->done)
-        blk_wait(blk, &request->wait, deadline);
+        blk_wait(blk, &request->wait, deadline, request);
 }
 
 /* One request from begin to end. Sleeps; no lock held. */

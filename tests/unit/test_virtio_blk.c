@@ -348,6 +348,27 @@ static void test_lost_interrupt(void **state)
     assert_int_equal(transfer(false, 0, data, 512), 0);
 }
 
+/* The thread's time is up, but before it runs again the interrupt handler has found the answer. */
+static int sleep_answered_at_the_deadline(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    host_clock_advance(deadline - clock_ns());
+    serve();
+    return -ETIMEDOUT;
+}
+
+static void test_answer_at_the_deadline(void **state)
+{
+    (void)state;
+    uint8_t data[512] = {0};
+    host_sleep_hook = sleep_answered_at_the_deadline;
+    assert_int_equal(transfer(false, 0, data, 512), 0);
+    assert_memory_equal(data, media, 512);
+    assert_false(host_log_contains("no answer"));
+    host_sleep_hook = sleep_serving;
+    assert_int_equal(transfer(false, 0, data, 512), 0);
+}
+
 /* --- devices that fail; each ends the waiting request, and the disk for good --- */
 
 static void expect_dead(const char *reason)
@@ -507,6 +528,7 @@ int main(void)
         TEST(test_completion_in_the_handlers_last_moment),
         TEST(test_stray_interrupts),
         TEST(test_lost_interrupt),
+        TEST(test_answer_at_the_deadline),
         TEST(test_no_answer),
         TEST(test_answer_to_nobody),
         TEST(test_answer_longer_than_the_buffers),
