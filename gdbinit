@@ -73,7 +73,7 @@ class Virtq(Command):
               f" chains outstanding {int(queue['outstanding'])}"
               f"{', event index' if queue['event_index'] else ''}{', BROKEN' if queue['broken'] else ''}")
         available, used = queue["available"], queue["used"]
-        print(f"  available: added {int(queue['added'])}, published {int(queue['published'])},"
+        print(f"  available: added {int(queue['added']) & 0xffff}, published {int(queue['published']) & 0xffff},"
               f" index {int(available['index'])}, flags {int(available['flags'])}, used_event {int(queue['used_event'].dereference())}")
         print(f"  used: index {int(used['index'])}, taken {int(queue['used_next'])}, flags {int(used['flags'])},"
               f" avail_event {int(queue['avail_event'].dereference())}")

@@ -71,11 +71,11 @@ _Static_assert(PAGE_SIZE % DESCRIPTOR_ALIGN == 0, "pages are aligned for the des
  * head. */
 struct chain {
     void *token;       /* NULL: not the head of an outstanding chain */
+    uint64_t position; /* how many chains were added before it */
     uint32_t writable; /* bytes that the device may have written */
     uint16_t next;
-    uint16_t last;     /* the chain's last descriptor */
-    uint16_t count;    /* descriptors in the chain */
-    uint16_t position; /* the available index that it was added at */
+    uint16_t last;  /* the chain's last descriptor */
+    uint16_t count; /* descriptors in the chain */
 };
 
 struct virtq {
@@ -96,8 +96,9 @@ struct virtq {
     uint16_t free_head;
     unsigned free_count;  /* descriptors */
     unsigned outstanding; /* chains */
-    uint16_t added;       /* available index after the last chain added */
-    uint16_t published;   /* available index that the device has been shown */
+    /* How many chains have been added, and shown to the device. Their low 16 bits are available indices; all
+     * of them tell which chains it knows, however long it keeps one. */
+    uint64_t added, published;
     uint16_t used_next;   /* used index of the next element to take */
     uint16_t used_seen;   /* up to here the used ring has been checked and fenced */
     struct chain chains[];
@@ -297,14 +298,14 @@ static void emulator_barrier(struct virtq *queue)
 /* The place where a chain becomes the device's: fences S0 to S2, in this order. */
 bool virtq_kick(struct virtq *queue)
 {
-    uint16_t old = queue->published, new = queue->added;
+    uint16_t old = (uint16_t)queue->published, new = (uint16_t)queue->added;
     if (old == new || queue->broken)
         return false;
     /* S0, S1: payload, descriptors and slots, and our last loads from a buffer posted again, come
      * before the index that gives them away (2.7.13.3.1). Once for the whole batch. */
     dma_publish();
     WRITE_ONCE(queue->available->index, new);
-    queue->published = new;
+    queue->published = queue->added;
     /* S2: either the device sees the new index, or we see that it asks for a doorbell (2.7.13.4.1). */
     dma_handshake();
     if (!notify_wanted(queue, old, new)) {
@@ -365,8 +366,7 @@ unsigned virtq_done_count(struct virtq *queue)
  * otherwise pass as the chain that has taken its place. */
 static bool chain_is_hidden(const struct virtq *queue, const struct chain *chain)
 {
-    return (uint16_t)(queue->added - chain->position) <=
-           (uint16_t)(queue->added - queue->published);
+    return chain->position >= queue->published;
 }
 
 /* [lab 1] */
@@ -435,8 +435,8 @@ void virtq_dump(const struct virtq *queue)
     kprintf("%s queue %u: size %u, free %u, chains outstanding %u%s%s\n", queue->device->name,
             queue->index, queue->size, queue->free_count, queue->outstanding,
             queue->event_index ? ", event index" : "", queue->broken ? ", broken" : "");
-    kprintf("  available: added %u, published %u, flags %u, used_event %u\n", queue->added,
-            queue->published, queue->available->flags, *queue->used_event);
+    kprintf("  available: added %u, published %u, flags %u, used_event %u\n", (uint16_t)queue->added,
+            (uint16_t)queue->published, queue->available->flags, *queue->used_event);
     kprintf("  used: index %u, taken %u, flags %u, avail_event %u\n", queue->used->index,
             queue->used_next, queue->used->flags, *queue->avail_event);
     for (unsigned id = 0; id < queue->size; id++) {

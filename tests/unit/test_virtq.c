@@ -562,6 +562,24 @@ static void test_double_completion_of_an_id_in_use_again(void **state)
     expect_broken("buffer id 0, expected one it was shown, of 2", 2);
 }
 
+/* The device keeps one chain while 65536 others come and go: when it gives that back, it has been shown it. */
+static void test_chain_kept_through_the_wrap(void **state)
+{
+    (void)state;
+    start_flags(8);
+    add_and_kick(0, 1, 1);
+    struct model_chain kept = take();
+    for (unsigned n = 1; n < 65536; n++) {
+        add_and_kick(n, 1, 1);
+        struct model_chain chain = take();
+        model_complete(&model, 0, chain.head, 8);
+        expect_got(n, 8);
+    }
+    model_complete(&model, 0, kept.head, 8);
+    expect_got(0, 8);
+    assert_false(virtq_broken(queue));
+}
+
 static void test_length_beyond_what_was_writable(void **state)
 {
     (void)state;
@@ -701,6 +719,7 @@ int main(void)
         TEST(test_id_in_the_middle_of_a_chain),
         TEST(test_double_completion),
         TEST(test_double_completion_of_an_id_in_use_again),
+        TEST(test_chain_kept_through_the_wrap),
         TEST(test_length_beyond_what_was_writable),
         TEST(test_length_of_a_chain_with_nothing_writable),
         TEST(test_invented_completions),
