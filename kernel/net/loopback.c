@@ -34,11 +34,12 @@ static int loopback_open(struct netdev *dev)
     return 0;
 }
 
-/* What is still queued goes the way of frames in a device's rings. */
+/* What is still queued goes the way of frames in a device's rings, and is counted as they are. */
 static void loopback_stop(struct netdev *dev)
 {
     spinlock_acquire(&loopback.lock);
     loopback.open = false;
+    dev->counters.tx_reset += loopback.length;
     loopback.length = 0;
     mbuf_free_all(&loopback.queue);
     netdev_tx_set_full(dev, false);

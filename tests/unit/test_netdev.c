@@ -536,8 +536,13 @@ static void test_loopback_is_bounded(void **state)
     netdev_poll_round(&loopback_device);
     assert_false(netdev_tx_is_full(&loopback_device));
     assert_int_equal(host_wakes(&loopback_device.tx_room), wakes + 1);
+    const struct netdev_counters *counters = &loopback_device.counters;
+    unsigned queued = mbuf_count(MBUF_DEV_QUEUE);
+    assert_true(queued > 0);
     assert_int_equal(netdev_down(&loopback_device), 0);
     assert_int_equal(mbuf_count(MBUF_DEV_QUEUE), 0);
+    assert_int_equal(counters->tx_reset, queued); /* lost, but not silently */
+    assert_int_equal(counters->tx_packets, counters->rx_packets + counters->tx_reset);
     assert_int_equal(netdev_transmit(&loopback_device, stray()), -ENETDOWN);
     assert_int_equal(netdev_up(&loopback_device), 0);
     assert_int_equal(netdev_transmit(&loopback_device, stray()), 0);
