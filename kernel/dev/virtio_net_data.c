@@ -258,9 +258,10 @@ static void tx_flush(struct virtio_net *net)
 
 /* [lab 2] */
 /* Consumes m whatever the result, as every transmit does. A device that does not run refuses it (tx_down,
- * -ENETDOWN) unless it is `recovering`: then the frame waits. One longer than the MTU and its header is
- * refused (tx_too_long, -EMSGSIZE). None overtakes those that wait. The device is shown it at once,
- * unless `more` follow or a poll is under way, and even then if frames wait. */
+ * -ENETDOWN) unless it is `recovering`, or soon will be because its ring is broken: then the frame waits.
+ * One longer than the MTU and its header is refused (tx_too_long, -EMSGSIZE). None overtakes those that
+ * wait. The device is shown it at once, unless `more` follow or a poll is under way, and even then if frames
+ * wait. */
 static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
 {
     struct netdev *dev = &net->dev;
@@ -270,7 +271,7 @@ static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
         return tx_drop(m, &dev->counters.tx_too_long, -EMSGSIZE);
 
     int error = 0;
-    if (!net->running)
+    if (!net->running || virtq_broken(net->tx))
         return netdev_tx_defer(dev, m);
     if (virtq_free_count(net->tx) == 0)
         tx_reclaim(net);

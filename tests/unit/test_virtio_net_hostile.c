@@ -324,6 +324,28 @@ static void test_sender_that_finds_the_ring_broken(void **state)
     assert_int_equal(dev->counters.restarts, 1);
 }
 
+/* The poll finds a ring broken that has room: what is sent from then on, here the answer to a request that
+ * came in the same poll, waits for the new start instead of being lost. */
+static void test_frame_for_a_broken_ring_waits(void **state)
+{
+    (void)state;
+    struct frame frame = {.length = 0};
+    start(0);
+    ip_set_address(dev, BE32(0x0a00020f), BE32(0xffffff00));
+    netdev_poll_round(dev);
+    frame_ether(&frame, ether_broadcast, peer_mac, 0x0806);
+    frame_arp(&frame, 1, peer_mac, BE32(0x0a000202), (uint8_t[6]){0}, BE32(0x0a00020f));
+    receive(0, frame.bytes, (uint32_t)frame.length);
+    break_transmit_ring();
+    netdev_poll_round(dev);
+    assert_int_equal(COUNTER(arp_replies_sent), 1);
+    assert_int_equal(dev->counters.restarts, 1);
+    assert_int_equal(dev->counters.tx_down, 0);
+    netdev_poll_round(dev);
+    assert_int_equal(model_available(&model, TX), 1);
+    ip_set_address(dev, 0, 0);
+}
+
 /* There is something for the device to lie about. */
 static struct model_chain take_any(unsigned queue)
 {
@@ -527,6 +549,7 @@ int main(void)
         TEST(test_sender_meets_a_recovery),
         TEST(test_frames_lost_with_a_broken_ring_are_counted),
         TEST(test_sender_that_finds_the_ring_broken),
+        TEST(test_frame_for_a_broken_ring_waits),
         TEST(test_recovery_from_lies),
         TEST(test_device_given_up_needs_no_poll),
         TEST(test_repeated_frame_is_delivered_once),
