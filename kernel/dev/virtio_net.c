@@ -106,10 +106,23 @@ static int device_set_up(struct virtio_net *net)
     return error;
 }
 
+/* Steps 1 to 6. A device that offers less than when it was probed cannot be used: the stack leaves checksums
+ * to it, and CTRL_RX is accepted if offered, because there was CTRL_VQ (5.1.6.2.1, 5.1.3.1). */
+static int device_negotiate(struct virtio_net *net)
+{
+    int error = virtio_negotiate(net->device, net->understood);
+    uint64_t missing = net->needed & ~net->device->features;
+    if (error || !missing)
+        return error;
+    kprintf("%s: features 0x%lx are not offered any more\n", net->dev.name, missing);
+    virtio_fail(net->device);
+    return -EPROTO;
+}
+
 /* Steps 1 to 8. The doorbell for the receive ring may be rung only after the last. */
 static int device_start(struct virtio_net *net)
 {
-    int error = virtio_negotiate(net->device, net->understood);
+    int error = device_negotiate(net);
     if (error)
         return error;
     error = device_set_up(net);
@@ -281,6 +294,7 @@ static int net_discover(struct virtio_net *net)
     }
     net->dev.link_up = link_read(net);
     net->dev.offload_checksum = net->device->features & VIRTIO_NET_F_CSUM;
+    net->needed = net->device->features & (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_CTRL_VQ);
     return virtio_reset(net->device);
 }
 

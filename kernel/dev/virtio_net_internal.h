@@ -18,6 +18,7 @@ struct virtio_net {
     struct netdev dev;
     struct virtio_device *device; /* [I] */
     uint64_t understood;          /* [I] features to accept if offered */
+    uint64_t needed;              /* [I] features that it offered once, and that are built upon */
 
     struct sleeplock life; /* serialises open, stop and recovery */
     uint64_t recovered_at; /* [life] clock_ns() of the last recovery; 0: none */

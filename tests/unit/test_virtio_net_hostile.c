@@ -494,14 +494,16 @@ static void test_device_goes_on_at_the_last_moment(void **state)
 static void refuse_features(void) { model.refuse_features = true; }
 static void shrink_queues(void) { model.queues[TX].size_max = RING / 2; }
 static void withdraw_version_1(void) { model.offered = 0; }
+static void withdraw_checksum(void) { model.offered &= ~VIRTIO_NET_F_CSUM; }
 
 static void test_recovery_fails(void **state)
 {
     (void)state;
-    static void (*const changes[])(void) = {refuse_features, shrink_queues, withdraw_version_1};
+    static void (*const changes[])(void) = {refuse_features, shrink_queues, withdraw_version_1,
+                                            withdraw_checksum};
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
         setup(NULL);
-        start(0);
+        start(VIRTIO_NET_F_CSUM);
         for (uint8_t n = 0; n < RING + 3; n++)
             transmit(n, false);
         changes[i]();
