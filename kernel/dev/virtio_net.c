@@ -69,14 +69,16 @@ static void rings_empty(struct virtio_net *net)
 }
 
 /* Stops the device and empties its rings; frames that wait stay. Also ends a start that failed half
- * way. If the device does not confirm the reset it may still write to the mbufs: they stay its own
- * for good. */
+ * way. If the device does not confirm the reset it may still write to the mbufs: they stay its own,
+ * and it is given up, for good. */
 static int device_halt(struct virtio_net *net)
 {
     running_set(net, false);
     int error = virtio_reset(net->device);
-    if (error)
+    if (error) {
+        net->dev.broken = true;
         return error;
+    }
     rings_empty(net);
     virtio_net_control_empty(net);
     return 0;
@@ -159,8 +161,7 @@ static void virtio_net_stop(struct netdev *dev)
 {
     struct virtio_net *net = dev->driver;
     sleeplock_acquire(&net->life);
-    if (device_halt(net))
-        dev->broken = true;
+    device_halt(net);
     virtio_net_drop_waiting(net);
     sleeplock_release(&net->life);
 }

@@ -150,6 +150,30 @@ static void test_command_that_is_not_answered(void **state)
     assert_int_equal(answer.promisc, 0);
 }
 
+static int device_hangs(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue, (void)deadline;
+    model.reset_reads = MODEL_NEVER;
+    return -ETIMEDOUT;
+}
+
+/* It hangs while it is started, so that its reset is not confirmed either: what it may still write to stays its
+ * own, and it is not started again, not even when it has come to its senses. */
+static void test_device_hangs_during_the_start(void **state)
+{
+    (void)state;
+    start_with_control(VIRTIO_NET_F_CTRL_RX);
+    netdev_down(dev);
+    host_sleep_hook = device_hangs;
+    assert_int_equal(netdev_up(dev), -EIO);
+    assert_int_equal(mbuf_count(MBUF_RX_RING), RING);
+    model.reset_reads = 0;
+    host_sleep_hook = device_answers;
+    assert_int_equal(netdev_up(dev), -EIO);
+    assert_true(dev->broken);
+    dev->ops->stop(dev); /* for the tests that follow */
+}
+
 static int device_invents_an_answer(struct waitq *queue, uint64_t deadline)
 {
     (void)queue, (void)deadline;
@@ -178,6 +202,7 @@ int main(void)
         TEST(test_receive_mode_follows_the_flags), TEST(test_receive_mode_outlives_a_reset),
         TEST(test_device_that_cannot_be_told),     TEST(test_command_refused),
         TEST(test_command_that_is_not_answered),   TEST(test_broken_control_queue),
+        TEST(test_device_hangs_during_the_start),   TEST(test_broken_control_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
