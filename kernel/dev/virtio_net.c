@@ -266,18 +266,33 @@ static int mtu_negotiate(struct virtio_net *net)
     return error;
 }
 
+/* A queue that cannot hold a command is as good as none: then the feature is not accepted either. */
+static int control_create(struct virtio_net *net)
+{
+    net->control = virtq_create(net->device, VIRTIO_NET_CONTROL_QUEUE, CONTROL_RING_SIZE);
+    if (!net->control)
+        return -ENODEV;
+    if (virtq_size(net->control) >= CONTROL_SEGMENTS) {
+        net->understood |= VIRTIO_NET_F_CTRL_RX; /* for the negotiations to come */
+        return 0;
+    }
+    kprintf("%s: control queue of %u entries, expected at least %u: not used\n", net->device->name,
+            virtq_size(net->control), CONTROL_SEGMENTS);
+    virtq_destroy(net->control);
+    net->control = NULL;
+    net->understood &= ~VIRTIO_NET_F_CTRL_VQ;
+    return 0;
+}
+
 /* Reserves the memory for the rings. The device is not told of it yet. */
 static int queues_create(struct virtio_net *net)
 {
+    int error = 0;
     net->rx = virtq_create(net->device, VIRTIO_NET_RECEIVE_QUEUE, RING_SIZE);
     net->tx = virtq_create(net->device, VIRTIO_NET_TRANSMIT_QUEUE, RING_SIZE);
-    if (net->device->features & VIRTIO_NET_F_CTRL_VQ) {
-        net->control = virtq_create(net->device, VIRTIO_NET_CONTROL_QUEUE, CONTROL_RING_SIZE);
-        if (!net->control)
-            return -ENODEV;
-        net->understood |= VIRTIO_NET_F_CTRL_RX; /* for the negotiations to come */
-    }
-    return net->rx && net->tx ? 0 : -ENODEV;
+    if (net->device->features & VIRTIO_NET_F_CTRL_VQ)
+        error = control_create(net);
+    return net->rx && net->tx ? error : -ENODEV;
 }
 
 /* Finds out what the device is, and leaves it reset: quiet until it is opened. */
@@ -295,7 +310,8 @@ static int net_discover(struct virtio_net *net)
     }
     net->dev.link_up = link_read(net);
     net->dev.offload_checksum = net->device->features & VIRTIO_NET_F_CSUM;
-    net->needed = net->device->features & (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_CTRL_VQ);
+    net->needed = net->device->features & net->understood &
+                  (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_CTRL_VQ);
     return virtio_reset(net->device);
 }
 

@@ -12,7 +12,8 @@
 #include "proc/waitq.h"
 #include "virtio/virtq.h"
 
-#define ETHERNET_HEADER 14u
+#define ETHERNET_HEADER  14u
+#define CONTROL_SEGMENTS 2u /* of a command: what the device reads, and its answer */
 
 struct virtio_net {
     struct netdev dev;

@@ -108,6 +108,21 @@ static void test_device_that_cannot_be_told(void **state)
     assert_int_equal(answer.commands, 0);
 }
 
+/* A queue of one entry holds no command: two segments are the least (2.7.4.2). Then the device is as one that
+ * cannot be told, and works otherwise. */
+static void test_control_queue_too_small(void **state)
+{
+    (void)state;
+    model.queues[CONTROL].size_max = 1;
+    start_with_control(VIRTIO_NET_F_CTRL_RX);
+    assert_int_equal(model.accepted & (VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_VQ), 0);
+    assert_false(model.queues[CONTROL].live);
+    assert_int_equal(mode_set(IFF_PROMISC), -EOPNOTSUPP);
+    assert_int_equal(mode_set(0), 0);
+    assert_int_equal(transmit(1, false), 0);
+    sent(1);
+}
+
 static void test_command_refused(void **state)
 {
     (void)state;
@@ -200,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_receive_mode_follows_the_flags), TEST(test_receive_mode_outlives_a_reset),
+        TEST(test_device_that_cannot_be_told),     TEST(test_control_queue_too_small),
         TEST(test_device_that_cannot_be_told),     TEST(test_command_refused),
         TEST(test_command_that_is_not_answered),   TEST(test_broken_control_queue),
         TEST(test_device_hangs_during_the_start),   TEST(test_broken_control_queue),
