@@ -365,21 +365,26 @@ static int net_probe(struct virtio_device *device)
     return 0;
 }
 
-/* Frames have come, or room for waiting ones: either way a matter for the poll thread. Who waits for
- * the answer to a command looks for itself. */
+/* Who waits for the answer to a command looks for itself. */
 static void net_queue_event(struct virtio_device *device)
 {
     struct virtio_net *net = device->context;
     if (READ_ONCE(net->commanding))
         virtio_net_control_event(net);
-    netdev_interrupt(&net->dev);
 }
 
-/* The link changed, or the device has failed: either way a matter for the poll thread. */
+/* The link changed, or the device has failed. */
 static void net_config_event(struct virtio_device *device)
 {
     struct virtio_net *net = device->context;
     __atomic_store_n(&net->attention, true, __ATOMIC_RELEASE);
+}
+
+/* Frames have come, or room for waiting ones, or there is something to attend to: in any case a matter for the
+ * poll thread. */
+static void net_interrupted(struct virtio_device *device)
+{
+    struct virtio_net *net = device->context;
     netdev_interrupt(&net->dev);
 }
 
@@ -389,4 +394,5 @@ const struct virtio_driver virtio_net_driver = {
     .probe = net_probe,
     .queue_event = net_queue_event,
     .config_event = net_config_event,
+    .interrupted = net_interrupted,
 };

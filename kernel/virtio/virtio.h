@@ -78,6 +78,8 @@ struct virtio_driver {
     void (*queue_event)(struct virtio_device *device);
     /* Interrupt handler: the configuration has changed, or the device needs a reset. */
     void (*config_event)(struct virtio_device *device);
+    /* Interrupt handler: once for each interrupt, behind what it was for. NULL: the driver need not know. */
+    void (*interrupted)(struct virtio_device *device);
 };
 
 struct virtio_device {

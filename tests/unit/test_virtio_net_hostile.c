@@ -161,6 +161,23 @@ static void test_lost_interrupts(void **state)
     assert_int_equal(ring_posted(), RING);
 }
 
+/* One interrupt for a queue and for the configuration is one interrupt. */
+static void test_interrupt_with_both_reasons(void **state)
+{
+    (void)state;
+    start(0);
+    uint64_t interrupts = dev->counters.interrupts;
+    dev->scheduled = false;
+    model.config[VIRTIO_NET_CONFIG_STATUS] = 0;
+    model_interrupt(&model, VIRTIO_INTERRUPT_QUEUE | VIRTIO_INTERRUPT_CONFIG);
+    assert_int_equal(dev->counters.interrupts, interrupts + 1);
+    assert_true(dev->scheduled);
+    netdev_poll_round(dev);
+    assert_false(dev->link_up);
+    model_interrupt(&model, VIRTIO_INTERRUPT_CONFIG);
+    assert_int_equal(dev->counters.interrupts, interrupts + 2);
+}
+
 static void test_stray_interrupts(void **state)
 {
     (void)state;
@@ -545,6 +562,7 @@ int main(void)
         TEST(test_completion_in_any_order),
         TEST(test_one_interrupt_serves_both_rings),
         TEST(test_lost_interrupts),
+        TEST(test_interrupt_with_both_reasons),
         TEST(test_stray_interrupts),
         TEST(test_recovery),
         TEST(test_frames_lost_with_the_rings_are_counted),

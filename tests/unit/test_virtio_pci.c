@@ -86,10 +86,10 @@ static void config_event(struct virtio_device *virtio)
 }
 
 const struct virtio_driver virtio_blk_driver = {
-    VIRTIO_ID_BLOCK, "block", probe, queue_event, config_event,
+    VIRTIO_ID_BLOCK, "block", probe, queue_event, config_event, NULL,
 };
 const struct virtio_driver virtio_net_driver = {
-    VIRTIO_ID_NET, "network", probe, queue_event, config_event,
+    VIRTIO_ID_NET, "network", probe, queue_event, config_event, NULL,
 };
 
 /* --- the model --- */
