@@ -50,7 +50,8 @@ static void loopback_stop(struct netdev *dev)
 static int queue_push(struct netdev *dev, struct mbuf *m)
 {
     if (!loopback.open) {
-        dev->counters.tx_down++;
+        /* netdev_transmit() counts drops of its own without the lock. */
+        __atomic_fetch_add(&dev->counters.tx_down, 1, __ATOMIC_RELAXED);
         return -ENETDOWN;
     }
     if (loopback.length >= LOOPBACK_QUEUE_MAX && !(m->flags & MBUF_ADMITTED)) {

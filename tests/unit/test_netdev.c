@@ -5,6 +5,8 @@
 #include "fakenet.h"
 #include "net/net.h"
 
+#include <pthread.h>
+
 static struct fakenet eth0;
 static const uint8_t small[60];
 
@@ -548,6 +550,36 @@ static void test_loopback_is_bounded(void **state)
     assert_int_equal(netdev_transmit(&loopback_device, stray()), 0);
 }
 
+#define DROPS 100000u
+
+static unsigned elsewhere;
+static bool enough;
+
+/* What netdev_transmit() does on another hart that has seen the device go down. */
+static void *count_drops(void *unused)
+{
+    (void)unused;
+    for (elsewhere = 0; !READ_ONCE(enough); elsewhere++)
+        __atomic_fetch_add(&loopback_device.counters.tx_down, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+/* Drops are counted in two places, of which one holds no lock: none gets lost. Without atomic additions this
+ * fails where two threads do run at the same time. */
+static void test_loopback_counts_all_drops(void **state)
+{
+    (void)state;
+    pthread_t other;
+    assert_int_equal(netdev_down(&loopback_device), 0);
+    assert_int_equal(pthread_create(&other, NULL, count_drops, NULL), 0);
+    for (unsigned i = 0; i < DROPS; i++)
+        loopback_device.ops->transmit(&loopback_device, stray(), false);
+    WRITE_ONCE(enough, true);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_int_equal(loopback_device.counters.tx_down, elsewhere + DROPS);
+    assert_int_equal(netdev_up(&loopback_device), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
@@ -579,6 +611,7 @@ int main(void)
         TEST(loopback_passes_through_the_poll_thread),
         TEST(loopback_loses_no_wakeup),
         TEST(loopback_is_bounded),
+        TEST(loopback_counts_all_drops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
