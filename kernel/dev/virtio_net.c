@@ -310,8 +310,8 @@ static int net_discover(struct virtio_net *net)
     }
     net->dev.link_up = link_read(net);
     net->dev.offload_checksum = net->device->features & VIRTIO_NET_F_CSUM;
-    net->needed = net->device->features & net->understood &
-                  (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_CTRL_VQ);
+    net->needed =
+        net->device->features & net->understood & (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_CTRL_VQ);
     return virtio_reset(net->device);
 }
 
@@ -380,8 +380,8 @@ static void net_config_event(struct virtio_device *device)
     __atomic_store_n(&net->attention, true, __ATOMIC_RELEASE);
 }
 
-/* Frames have come, or room for waiting ones, or there is something to attend to: in any case a matter for the
- * poll thread. */
+/* Frames have come, or room for waiting ones, or there is something to attend to: in any case a matter
+ * for the poll thread. */
 static void net_interrupted(struct virtio_device *device)
 {
     struct virtio_net *net = device->context;

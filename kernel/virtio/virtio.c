@@ -57,7 +57,8 @@ void virtio_interrupt(struct virtio_device *device, uint32_t events)
         device->driver->queue_event(device);
     if (events & VIRTIO_INTERRUPT_CONFIG)
         device->driver->config_event(device);
-    if ((events & (VIRTIO_INTERRUPT_QUEUE | VIRTIO_INTERRUPT_CONFIG)) && device->driver->interrupted)
+    if ((events & (VIRTIO_INTERRUPT_QUEUE | VIRTIO_INTERRUPT_CONFIG)) &&
+        device->driver->interrupted)
         device->driver->interrupted(device);
 }
 

@@ -99,8 +99,8 @@ struct virtq {
     /* How many chains have been added, and shown to the device. Their low 16 bits are available indices; all
      * of them tell which chains it knows, however long it keeps one. */
     uint64_t added, published;
-    uint16_t used_next;   /* used index of the next element to take */
-    uint16_t used_seen;   /* up to here the used ring has been checked and fenced */
+    uint16_t used_next; /* used index of the next element to take */
+    uint16_t used_seen; /* up to here the used ring has been checked and fenced */
     struct chain chains[];
 };
 
@@ -435,8 +435,9 @@ void virtq_dump(const struct virtq *queue)
     kprintf("%s queue %u: size %u, free %u, chains outstanding %u%s%s\n", queue->device->name,
             queue->index, queue->size, queue->free_count, queue->outstanding,
             queue->event_index ? ", event index" : "", queue->broken ? ", broken" : "");
-    kprintf("  available: added %u, published %u, flags %u, used_event %u\n", (uint16_t)queue->added,
-            (uint16_t)queue->published, queue->available->flags, *queue->used_event);
+    kprintf("  available: added %u, published %u, flags %u, used_event %u\n",
+            (uint16_t)queue->added, (uint16_t)queue->published, queue->available->flags,
+            *queue->used_event);
     kprintf("  used: index %u, taken %u, flags %u, avail_event %u\n", queue->used->index,
             queue->used_next, queue->used->flags, *queue->avail_event);
     for (unsigned id = 0; id < queue->size; id++) {

@@ -172,8 +172,8 @@ static int device_hangs(struct waitq *queue, uint64_t deadline)
     return -ETIMEDOUT;
 }
 
-/* It hangs while it is started, so that its reset is not confirmed either: what it may still write to stays its
- * own, and it is not started again, not even when it has come to its senses. */
+/* It hangs while it is started, so that its reset is not confirmed either: what it may still write to
+ * stays its own, and it is not started again, not even when it has come to its senses. */
 static void test_device_hangs_during_the_start(void **state)
 {
     (void)state;
@@ -218,7 +218,7 @@ int main(void)
         TEST(test_device_that_cannot_be_told),     TEST(test_control_queue_too_small),
         TEST(test_device_that_cannot_be_told),     TEST(test_command_refused),
         TEST(test_command_that_is_not_answered),   TEST(test_broken_control_queue),
-        TEST(test_device_hangs_during_the_start),   TEST(test_broken_control_queue),
+        TEST(test_device_hangs_during_the_start),  TEST(test_broken_control_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

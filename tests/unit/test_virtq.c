@@ -562,7 +562,8 @@ static void test_double_completion_of_an_id_in_use_again(void **state)
     expect_broken("buffer id 0, expected one it was shown, of 2", 2);
 }
 
-/* The device keeps one chain while 65536 others come and go: when it gives that back, it has been shown it. */
+/* The device keeps one chain while 65535 others come and go. When that comes back, it is not one that the
+ * device was never shown. */
 static void test_chain_kept_through_the_wrap(void **state)
 {
     (void)state;
