@@ -119,12 +119,16 @@ static void device_recover(struct e1000 *nic)
     kprintf("%s: reset after an error of the device\n", nic->dev.name);
     nic->dev.counters.restarts++;
     e1000_tx_set_recovering(nic, true);
-    bool live = device_halt(nic) == 0 && device_start(nic) == 0;
+    int error = device_halt(nic);
+    if (!error)
+        error = device_start(nic);
     e1000_tx_set_recovering(nic, false);
-    if (live)
+    if (!error)
         return;
     kprintf("%s: given up\n", nic->dev.name);
-    nic->dev.broken = true;
+    /* Want of memory is no fault of the device's: it may be taken down and up again. */
+    if (error != -ENOMEM)
+        nic->dev.broken = true;
     netdev_set_link(&nic->dev, false);
     e1000_tx_drop_waiting(nic);
 }

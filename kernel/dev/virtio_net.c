@@ -185,14 +185,18 @@ static void device_recover(struct virtio_net *net)
     net->dev.counters.restarts++;
     net->recovered_at = now;
     recovering_set(net, !again);
-    bool live = device_halt(net) == 0 && !again && device_start(net) == 0;
+    int error = device_halt(net);
+    if (!error)
+        error = again ? -EIO : device_start(net);
     recovering_set(net, false);
-    if (live) {
+    if (!error) {
         netdev_schedule(&net->dev); /* a poll sends what waits */
         return;
     }
     kprintf("%s: given up\n", net->dev.name);
-    net->dev.broken = true;
+    /* Want of memory is no fault of the device's: it may be taken down and up again. */
+    if (error != -ENOMEM)
+        net->dev.broken = true;
     netdev_set_link(&net->dev, false);
     virtio_net_drop_waiting(net);
 }

@@ -511,6 +511,35 @@ static void test_device_goes_on_at_the_last_moment(void **state)
     assert_int_equal(dev->tx_waiting_count, 0);
 }
 
+static struct list taken;
+
+/* Others are quicker: what the rings gave back is gone before the new start. */
+static int take_all_mbufs(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    (void)deadline;
+    mbuf_alloc_many(&taken, mbuf_total(), MBUF_STACK);
+    return -ETIMEDOUT;
+}
+
+/* That there was no memory at that moment is no fault of the device's: it can be taken up again later. */
+static void test_recovery_without_mbufs(void **state)
+{
+    (void)state;
+    stall();
+    list_init(&taken);
+    host_sleep_hook = take_all_mbufs;
+    netdev_poll_round(dev);
+    host_sleep_hook = NULL;
+    assert_int_equal(dev->counters.restarts, 1);
+    assert_false(netdev_is_running(dev));
+    assert_int_equal(netdev_down(dev), 0);
+    assert_int_equal(netdev_up(dev), -ENOMEM);
+    mbuf_free_all(&taken);
+    assert_int_equal(netdev_up(dev), 0);
+    assert_true(netdev_is_running(dev));
+}
+
 /* The reset of a stalled device does not end. */
 static void test_recovery_fails(void **state)
 {
@@ -560,6 +589,7 @@ int main(void)
         TEST(test_transmit_stalls),
         TEST(test_no_stall_without_link),
         TEST(test_device_goes_on_at_the_last_moment),
+        TEST(test_recovery_without_mbufs),
         TEST(test_slow_transmission),
         TEST(test_recovery_fails),
     };

@@ -535,6 +535,37 @@ static void test_recovery_fails(void **state)
     }
 }
 
+static struct list taken;
+
+/* Others are quicker: what the rings gave back is gone before the new start. */
+static void take_all_mbufs(struct model *m)
+{
+    (void)m;
+    mbuf_alloc_many(&taken, mbuf_total(), MBUF_STACK);
+}
+
+/* That there was no memory at that moment is no fault of the device's: it can be taken up again later. */
+static void test_recovery_without_mbufs(void **state)
+{
+    (void)state;
+    start(0);
+    list_init(&taken);
+    model.last_moment = take_all_mbufs;
+    break_with_needs_reset();
+    netdev_poll_round(dev);
+    model.last_moment = NULL;
+    assert_false(netdev_is_running(dev));
+    dev->scheduled = false;
+    assert_false(netdev_poll_round(dev));
+    assert_false(dev->scheduled);
+    assert_int_equal(netdev_down(dev), 0);
+    assert_int_equal(netdev_up(dev), -ENOMEM);
+    mbuf_free_all(&taken);
+    assert_int_equal(netdev_up(dev), 0);
+    assert_true(netdev_is_running(dev));
+    assert_int_equal(ring_posted(), RING);
+}
+
 /* The device does not even reset: what it may still write to stays its own. */
 static void test_recovery_without_reset(void **state)
 {
@@ -577,6 +608,7 @@ int main(void)
         TEST(test_slow_transmission),
         TEST(test_device_goes_on_at_the_last_moment),
         TEST(test_recovery_fails),
+        TEST(test_recovery_without_mbufs),
         TEST(test_recovery_without_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
