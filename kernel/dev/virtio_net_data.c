@@ -271,7 +271,7 @@ static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
         return tx_drop(m, &dev->counters.tx_too_long, -EMSGSIZE);
 
     int error = 0;
-    if (!net->running || virtq_broken(net->tx))
+    if (!net->running)
         return netdev_tx_defer(dev, m);
     if (virtq_free_count(net->tx) == 0)
         tx_reclaim(net);

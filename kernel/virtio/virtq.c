@@ -214,7 +214,10 @@ int virtq_start(struct virtq *queue)
 }
 
 unsigned virtq_size(const struct virtq *queue) { return queue->size; }
-unsigned virtq_free_count(const struct virtq *queue) { return queue->free_count; }
+unsigned virtq_free_count(const struct virtq *queue)
+{
+    return queue->broken ? 0 : queue->free_count;
+}
 bool virtq_broken(const struct virtq *queue) { return READ_ONCE(queue->broken); }
 
 /* [lab 1] */

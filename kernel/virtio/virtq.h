@@ -37,8 +37,9 @@ void virtq_destroy(struct virtq *queue); /* its device has been reset; NULL is a
  * the device does not take it. */
 int virtq_start(struct virtq *queue);
 
-unsigned virtq_size(const struct virtq *queue);       /* entries */
-unsigned virtq_free_count(const struct virtq *queue); /* entries that no chain occupies */
+unsigned virtq_size(const struct virtq *queue); /* entries */
+/* Entries that no chain occupies; none if the queue is broken. */
+unsigned virtq_free_count(const struct virtq *queue);
 bool virtq_broken(const struct virtq *queue);
 
 /* Enters a chain: n_out segments that the device reads, then n_in that it writes, and the token
