@@ -73,7 +73,9 @@ int inode_create(uint32_t mode, uint32_t device, struct inode **inode);
 
 void inode_lock(struct inode *inode);
 void inode_unlock(struct inode *inode);
-/* Locked, in a log operation: the inode's fields go to disk. 0, -EIO. */
+/* Locked, in a log operation: the inode's fields go to disk. 0, -EIO. The log then keeps the inode's
+ * block in memory, so later stores in the same operation cannot fail. Who would leave a damaged
+ * disk behind if they did stores the inode first of all, while nothing has changed yet. */
 int inode_store(struct inode *inode);
 
 static inline bool inode_is(const struct inode *inode, uint32_t type)

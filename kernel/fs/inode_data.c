@@ -161,9 +161,12 @@ static int piece_write(struct inode *inode, struct uio *uio, uint64_t offset, ui
 ssize_t inode_write(struct inode *inode, struct uio *uio, uint64_t offset)
 {
     ssize_t total = 0;
-    int error = 0;
     if (offset >= FS_FILE_SIZE_MAX)
         return -EFBIG;
+    /* A directory's entry must not be there if its writer is told that it failed. */
+    int error = inode_store(inode);
+    if (error)
+        return error;
     uint64_t left = MIN(MIN(uio->remaining, INODE_WRITE_MAX), FS_FILE_SIZE_MAX - offset);
     while (left > 0 && !error) {
         uint32_t bytes = (uint32_t)MIN(left, FS_BLOCK_SIZE - offset % FS_BLOCK_SIZE);
@@ -259,7 +262,8 @@ static int trim_table(struct trim *trim, uint32_t *pointer, uint64_t first)
 }
 
 /* The last entry of a block of pointers that is in use: *entry and *value, which is 0 if there is
- * none. */
+ * none. In the log the block stays in memory: what frees the entry's block must be able to clear
+ * the entry. */
 static int table_last(uint32_t table, uint32_t *entry, uint32_t *value)
 {
     struct buf *buf;
@@ -269,6 +273,7 @@ static int table_last(uint32_t table, uint32_t *entry, uint32_t *value)
     *value = 0;
     for (*entry = FS_POINTERS_PER_BLOCK; *entry > 0 && *value == 0;)
         *value = ((uint32_t *)buf->data)[--*entry];
+    log_add(buf);
     buf_release(buf);
     return 0;
 }
@@ -330,7 +335,10 @@ int inode_truncate(struct inode *inode)
         if (error)
             break;
         inode_lock(inode);
-        error = trim_step(inode, &done);
+        /* First, or blocks could be freed that the inode on the disk still points to. */
+        error = inode_store(inode);
+        if (!error)
+            error = trim_step(inode, &done);
         int stored = inode_store(inode);
         inode_unlock(inode);
         int ended = log_end();

@@ -126,15 +126,17 @@ static int link_locked(struct inode *inode, struct inode *directory, const char 
     int error = inode->disk.links == 0          ? -ENOENT
                 : inode->disk.links >= LINK_MAX ? -EMLINK
                                                 : name_check(directory, name);
+    inode_lock(inode);
+    if (!error)
+        error = inode_store(inode); /* before the name that it must count */
     if (!error)
         error = dir_add(directory, name, inode->number);
-    inode_unlock(directory);
-    if (error)
-        return error;
-    inode_lock(inode);
-    inode->disk.links++;
-    error = inode_store(inode);
+    if (!error) {
+        inode->disk.links++;
+        error = inode_store(inode);
+    }
     inode_unlock(inode);
+    inode_unlock(directory);
     return error;
 }
 
@@ -163,6 +165,8 @@ static int unlink_entry(struct inode *directory, uint64_t offset, struct inode *
 {
     bool is_directory = inode_is(inode, FS_MODE_DIRECTORY);
     int error = is_directory ? dir_is_empty(inode) : slash ? -ENOTDIR : 0;
+    if (!error)
+        error = inode_store(inode); /* before the name that it counts */
     if (!error)
         error = dir_remove(directory, offset);
     if (error)

@@ -231,6 +231,93 @@ static void test_wrong_inodes(void **unused)
     refused(-EIO, "the root is not a directory");
 }
 
+/* --- a disk that cannot be read for a while --- */
+
+#define LARGE_SIZE ((size_t)3 << 20)
+
+/* Reads so much else that no block of inodes stays in the cache. */
+static void cache_fill(struct file *large)
+{
+    static uint8_t data[LARGE_SIZE];
+    assert_int_equal(large->ops->seek(large, 0, SEEK_SET), 0);
+    assert_int_equal(file_read(large, data, LARGE_SIZE), LARGE_SIZE);
+}
+
+static int open_truncating(void) { return open_error("/f", O_WRONLY | O_TRUNC); }
+static int open_creating(void) { return open_error("/new", O_WRONLY | O_CREAT); }
+static int make_directory(void) { return fs_mkdir(NULL, "/new", 0755); }
+static int link_file(void) { return fs_link(NULL, "/f", "/new"); }
+static int unlink_file(void) { return fs_unlink(NULL, "/f"); }
+
+/* What fails because a block of inodes cannot be read changes nothing, although it has changed
+ * others before it needs that one: here the `block`th of inodes, where 0 holds that of the root, 1
+ * that of the open file /f and of the next new one. */
+static void unreadable_try(int (*operation)(void), uint32_t block)
+{
+    static const uint8_t data[LARGE_SIZE];
+    struct fs_check before, after;
+    char name[] = "/00";
+    fs_mount_new(8);
+    file_make("/large", data, LARGE_SIZE);
+    for (unsigned i = 0; i < 40; i++) {
+        name[1] = (char)('0' + i / 10);
+        name[2] = (char)('0' + i % 10);
+        file_make(name, "", 0);
+    }
+    file_make("/f", data, 100000);
+    struct file *large = open_ok("/large", O_RDONLY), *file = open_ok("/f", O_RDONLY);
+    assert_int_equal(file_stat("/f").st_ino / FS_INODES_PER_BLOCK, 1);
+    fs_check_now(&before);
+
+    cache_fill(large);
+    fs_disk.bad_block = fs_volume.layout.inode_table_start + block;
+    assert_int_equal(operation(), -EIO);
+    fs_disk.bad_block = 0;
+    fs_check_now(&after);
+    assert_true(after.fingerprint == before.fingerprint);
+    assert_int_equal(after.used_blocks, before.used_blocks);
+    assert_int_equal(operation(), 0); /* now it can be done */
+    file_release(file);
+    file_release(large);
+    fs_check_now(&after);
+    assert_int_equal(fs_volume.damage_reports, 0);
+}
+
+static void test_unreadable_inodes(void **unused)
+{
+    (void)unused;
+    unreadable_try(open_truncating, 1);
+    unreadable_try(open_creating, 0);
+    unreadable_try(make_directory, 0);
+    unreadable_try(link_file, 0);
+    unreadable_try(link_file, 1);
+    unreadable_try(unlink_file, 0);
+    unreadable_try(unlink_file, 1);
+}
+
+/* The last close of a file without a name: what cannot be freed now is freed by the next mount. */
+static void test_unreadable_at_the_last_close(void **unused)
+{
+    static const uint8_t data[LARGE_SIZE];
+    struct fs_check check;
+    (void)unused;
+    fs_mount_new(8);
+    file_make("/large", data, LARGE_SIZE);
+    file_make("/f", data, 100000);
+    struct file *large = open_ok("/large", O_RDONLY), *file = open_ok("/f", O_RDONLY);
+    assert_int_equal(fs_unlink(NULL, "/f"), 0);
+    cache_fill(large);
+    fs_disk.bad_block = fs_volume.layout.inode_table_start;
+    file_release(file);
+    fs_disk.bad_block = 0;
+    file_release(large);
+    fs_check_now(&check);
+    assert_int_equal(check.orphans, 1);
+    assert_int_equal(fs_disk_mount(), 0);
+    fs_check_now(&check);
+    assert_int_equal(check.orphans, 0);
+}
+
 static unsigned random_state;
 static unsigned random_next(void)
 {
@@ -308,6 +395,8 @@ int main(void)
         TEST(test_wrong_pointers),
         TEST(test_wrong_entries),
         TEST(test_wrong_inodes),
+        TEST(test_unreadable_inodes),
+        TEST(test_unreadable_at_the_last_close),
         TEST(test_damaged_disks_do_no_harm),
     };
     return cmocka_run_group_tests_name("fs_damage", tests, NULL, NULL);
