@@ -77,12 +77,15 @@ static void kernel_map_ram(uintptr_t ram_end)
 {
     uintptr_t text = (uintptr_t)kernel_text_start, rodata = (uintptr_t)kernel_text_end;
     uintptr_t data = (uintptr_t)kernel_rodata_end, megapages = ALIGN_UP(data, MEGAPAGE);
+    uintptr_t rest = MAX(megapages, ALIGN_DOWN(ram_end, MEGAPAGE));
 
     assert(text == RAM_BASE);
     kernel_map(text, rodata, 0, PTE_R | PTE_X);
     kernel_map(rodata, data, 0, PTE_R);
     kernel_map(data, MIN(megapages, ram_end), 0, PTE_R | PTE_W);
-    kernel_map(megapages, ALIGN_DOWN(ram_end, MEGAPAGE), 1, PTE_R | PTE_W);
+    kernel_map(megapages, rest, 1, PTE_R | PTE_W);
+    /* RAM need not end with a large page, and kalloc.c hands out all of it. */
+    kernel_map(rest, ALIGN_DOWN(ram_end, PAGE_SIZE), 0, PTE_R | PTE_W);
 }
 
 void vm_init(uintptr_t ram_end, unsigned spaces_max)

@@ -138,6 +138,13 @@ def test_memory_sizes(boot, memory):
     assert "bin" in Shell(boot(memory=memory)).run("ls /")
 
 
+@pytest.mark.parametrize("memory", ["33M", "33028K"])
+def test_all_memory_can_be_used(boot, memory):
+    """Also what lies behind the last large page (2 MiB): the program takes all there is."""
+    guest = boot(run="usertests memory", memory=memory)
+    assert guest.wait(50) == 0, guest.console.text[-2000:]
+
+
 def test_ping_of_the_peer(boot):
     guest = boot()
     Host(guest.links[0], PEER_IP, PEER_MAC)
