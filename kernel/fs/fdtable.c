@@ -38,14 +38,20 @@ void fdtable_destroy(struct fdtable *table)
     page_free(table);
 }
 
-int fd_install(struct fdtable *table, struct file *file, int from)
+int fd_find_free(const struct fdtable *table, int from)
 {
     for (int fd = MAX(from, 0); fd < OPEN_MAX; fd++)
-        if (!table->files[fd]) {
-            table->files[fd] = file;
+        if (!table->files[fd])
             return fd;
-        }
     return -EMFILE;
+}
+
+int fd_install(struct fdtable *table, struct file *file, int from)
+{
+    int fd = fd_find_free(table, from);
+    if (fd >= 0)
+        table->files[fd] = file;
+    return fd;
 }
 
 struct file *fd_lookup(const struct fdtable *table, int fd)

@@ -58,6 +58,8 @@ struct fdtable *fdtable_create(void); /* empty, directory = root; NULL: no memor
 struct fdtable *fdtable_clone(const struct fdtable *table); /* for fork; NULL: no memory */
 void fdtable_destroy(struct fdtable *table);                /* closes everything; may sleep */
 
+/* The lowest free descriptor >= from, which stays free; -EMFILE. */
+int fd_find_free(const struct fdtable *table, int from);
 /* Puts the file into the lowest free descriptor >= from. Returns it, or -EMFILE (the reference stays the
  * caller's). */
 int fd_install(struct fdtable *table, struct file *file, int from);

@@ -131,39 +131,30 @@ static int open_check(const struct inode *inode, int flags)
 }
 
 /* The driver's operations take the place of ours, and the minor number that of the inode. */
-static int open_device(const struct inode *inode, int flags, struct file **file)
+static int open_device(struct inode *inode, struct file *file)
 {
     uint32_t device = inode->disk.device;
     const struct file_ops *ops = device_ops(device >> 8);
     if (!ops)
         return -ENXIO;
-    *file = file_create(ops, (void *)(uintptr_t)(device & 0xff), (uint32_t)flags & OPEN_FLAGS_KEPT);
-    return *file ? 0 : -ENFILE;
+    file->ops = ops;
+    file->object = (void *)(uintptr_t)(device & 0xff);
+    inode_release(inode);
+    return 0;
 }
 
-/* Opens what was found; the reference to the inode goes into the file or is dropped. */
-static int open_inode(struct inode *inode, int flags, struct file **file)
+/* Opens what was found. It is the object of the file from the beginning, which releases it. */
+static int open_inode(struct inode *inode, int flags, struct file *file)
 {
+    file->object = inode;
     int error = open_check(inode, flags);
-    if (!error && inode_is(inode, FS_MODE_DEVICE)) {
-        error = open_device(inode, flags, file);
-        inode_release(inode);
+    if (error)
         return error;
-    }
-    if (!error) {
-        *file = file_create(&inode_file_ops, inode, (uint32_t)flags & OPEN_FLAGS_KEPT);
-        error = *file ? 0 : -ENFILE;
-    }
-    if (error) {
-        inode_release(inode);
-        return error;
-    }
+    if (inode_is(inode, FS_MODE_DEVICE))
+        return open_device(inode, file);
     /* Last, so that an open that fails changes nothing. */
-    if ((flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY) {
+    if ((flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY)
         error = inode_truncate(inode);
-        if (error)
-            file_release(*file);
-    }
     return error;
 }
 
@@ -192,6 +183,16 @@ int fs_open(struct inode *start, const char *path, int flags, uint32_t mode, str
     /* O_EXCL means nothing without O_CREAT (POSIX open()). */
     if (!(flags & O_CREAT))
         flags &= ~O_EXCL;
+    /* First, so that for want of one no file is made. Without an object it can be released. */
+    struct file *opened = file_create(&inode_file_ops, NULL, (uint32_t)flags & OPEN_FLAGS_KEPT);
+    if (!opened)
+        return -ENFILE;
     int error = open_find(start, path, flags, mode, &inode);
-    return error ? error : open_inode(inode, flags, file);
+    if (!error)
+        error = open_inode(inode, flags, opened);
+    if (error)
+        file_release(opened);
+    else
+        *file = opened;
+    return error;
 }

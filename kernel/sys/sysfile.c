@@ -20,14 +20,21 @@ static int64_t file_install(struct file *file, int from)
     return fd;
 }
 
+/* An open() that fails makes and empties no file (POSIX), so whether a descriptor is left is asked
+ * before the file is looked for. */
 int64_t sys_open(void)
 {
     char path[PATH_MAX];
+    struct fdtable *fds = current_proc()->fds;
     struct file *file;
     int error = syscall_argument_path(0, path, sizeof(path));
-    if (!error)
-        error = fs_open(current_proc()->fds->directory, path, syscall_argument_int(1),
-                        (uint32_t)syscall_argument(2), &file);
+    if (error)
+        return error;
+    int fd = fd_find_free(fds, 0);
+    if (fd < 0)
+        return fd;
+    error = fs_open(fds->directory, path, syscall_argument_int(1), (uint32_t)syscall_argument(2),
+                    &file);
     return error ? error : file_install(file, 0);
 }
 

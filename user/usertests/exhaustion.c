@@ -34,11 +34,17 @@ static void test_descriptors(void)
         EXPECT_ERROR(pipe(ends), EMFILE);
         EXPECT_ERROR(socket(AF_INET, SOCK_DGRAM, 0), EMFILE);
         EXPECT_ERROR(open("new", O_CREAT | O_WRONLY, 0666), EMFILE);
+        EXPECT_ERROR(open("f", O_WRONLY | O_TRUNC), EMFILE);
         close(OPEN_MAX - 1); /* for a pipe, one is too few */
         EXPECT_ERROR(pipe(ends), EMFILE);
         EXPECT(dup(0), OPEN_MAX - 1);
         for (int fd = 3; fd < OPEN_MAX; fd++)
             close(fd);
+        /* What could not be opened has been neither made nor emptied. */
+        struct stat info;
+        EXPECT_ERROR(stat("new", &info), ENOENT);
+        EXPECT(stat("f", &info), 0);
+        EXPECT(info.st_size, 10);
     }
 }
 
