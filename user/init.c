@@ -178,14 +178,28 @@ static void configure_network(void)
     }
 }
 
-/* Starts the shell, with a command or, if that is NULL, for the console. */
+/* The system cannot go on without init, so where memory or processes are used up it waits until
+ * somebody gives something back. */
+static pid_t fork_patiently(void)
+{
+    pid_t pid;
+
+    while ((pid = fork()) < 0) {
+        warn("fork");
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            continue;
+        sleep(1);
+    }
+    return pid;
+}
+
+/* Starts the shell, with a command or, if that is NULL, for the console. Without a shell there is nothing to
+ * do; only its exit status would not tell that from a command that a shell has not found. */
 static pid_t shell_start(char *command)
 {
     char *argv[] = {"sh", command ? "-c" : NULL, command, NULL};
-    pid_t pid = fork();
+    pid_t pid = fork_patiently();
 
-    if (pid < 0)
-        err(1, "fork");
     if (pid > 0)
         return pid;
     if (command) { /* a job that ^C may end; a shell for the console manages that by itself */
@@ -193,7 +207,12 @@ static pid_t shell_start(char *command)
         tcsetpgrp(STDIN_FILENO, getpid());
     }
     execv(SHELL, argv);
-    err(STATUS_NO_SHELL, SHELL);
+    bool no_memory = errno == ENOMEM;
+    warn(SHELL);
+    if (!no_memory || command)
+        poweroff(STATUS_NO_SHELL);
+    sleep(1); /* for the next try */
+    _exit(1);
 }
 
 /* Waits for this child and reaps all others that end meanwhile. Its exit status. */
@@ -232,7 +251,7 @@ int main(int argc, char **argv)
     do {
         status = child_wait(shell_start(command));
         tcsetpgrp(STDIN_FILENO, 0);
-    } while (!command && status != STATUS_NO_SHELL);
+    } while (!command);
     poweroff(status);
     err(1, "poweroff");
 }

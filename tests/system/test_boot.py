@@ -1,12 +1,16 @@
 """Starting and stopping: harts, exit codes, and machines that lack something or are broken."""
 
+import struct
+import subprocess
+import time
+
 import pytest
 
 from harness.demo import PEER_IP, PEER_MAC
 from harness.evidence import BUILD
 from harness.host import Host
 from harness.qemu import disk_options
-from shell import PROMPT, Shell
+from shell import PROMPT, Shell, wait_until
 
 
 @pytest.mark.parametrize("smp", range(1, 9))
@@ -34,6 +38,51 @@ def test_scripted_run_of_a_missing_program_fails(boot):
     guest = boot(run="no-such-program")
     assert guest.wait(30) not in (0, 255)
     assert "no-such-program" in guest.console.text
+
+
+def test_shell_that_ends_is_started_again(boot):
+    """Also when its last command was not found: that status, 127, is also the one for "no shell"."""
+    shell = Shell(boot())
+    shell.console.send("no-such-program\n")
+    shell.console.expect("not found")
+    shell.prompt()
+    shell.console.send("\x04")
+    shell.console.expect(r"\$ ")  # behind the other one, in the same line
+    assert "still there" in shell.run("echo still there")
+
+
+USER_BASE = 0x100000000
+FORKS_FOR_EVER = (0x00100893, 0x00000073, 0xffdff06f)  # li a7, SYS_fork; 1: ecall; j 1b
+
+
+def program(instructions):
+    """An ELF file (System V ABI) with these in its one segment."""
+    code = struct.pack(f"<{len(instructions)}I", *instructions)
+    ident = b"\x7fELF\2\1\1".ljust(16, b"\0")
+    header = ident + struct.pack("<HHIQQQIHHHHHH", 2, 243, 1, USER_BASE, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 120, USER_BASE, USER_BASE, len(code), len(code), 4096)
+    return header + segment + code
+
+
+def test_init_outlives_a_full_process_table(boot, tmp_path):
+    """Its shell ends, and somebody else has taken the place before init can start another one."""
+    (tmp_path / "forks").write_bytes(program(FORKS_FOR_EVER))
+    image = tmp_path / "fs.img"
+    subprocess.run([BUILD / "mkfs", image, "8", "dir=/dev", "dev=/dev/console,5,1", "dev=/dev/null,1,3",
+                    f"{BUILD}/stripped/init=/bin/init", f"{BUILD}/stripped/sh=/bin/sh", f"{tmp_path}/forks=/bin/forks"],
+                   check=True, capture_output=True)
+    guest = boot(disk=disk_options(image), smp=3)
+    shell = Shell(guest)
+    shell.console.send("forks &\n")
+
+    def init_cannot_fork():
+        if "init: fork:" not in shell.console.text:
+            shell.console.send("\x04")
+            time.sleep(0.3)
+        return shell.console.text.count("init: fork:") > 1  # it has tried again
+
+    wait_until(init_cannot_fork, 40)
+    assert guest.running()
 
 
 def test_version_1_device_names_the_flag_and_the_boot_goes_on(boot):
