@@ -266,6 +266,16 @@ pid_t proc_get_group(pid_t pid)
     return group;
 }
 
+/* With the lock: the parent may end, and its place in the table go to somebody else. */
+pid_t proc_get_parent(void)
+{
+    spinlock_acquire(&family_lock);
+    struct proc *parent = current_proc()->parent;
+    pid_t pid = parent ? parent->pid : 0;
+    spinlock_release(&family_lock);
+    return pid;
+}
+
 /* --- what ps shows --- */
 
 int proc_info(unsigned index, struct procinfo *info)

@@ -97,6 +97,7 @@ int proc_kill(pid_t pid, int signal);
 
 int proc_set_group(pid_t pid, pid_t group); /* setpgid() */
 pid_t proc_get_group(pid_t pid);            /* getpgid() */
+pid_t proc_get_parent(void);                /* getppid(); 0: none */
 
 /* Fills *info for table entry `index`; -ESRCH past the end. */
 int proc_info(unsigned index, struct procinfo *info);

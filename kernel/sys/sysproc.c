@@ -73,11 +73,7 @@ int64_t sys_waitpid(void)
 int64_t sys_kill(void) { return proc_kill(syscall_argument_int(0), syscall_argument_int(1)); }
 int64_t sys_getpid(void) { return current_proc()->pid; }
 
-int64_t sys_getppid(void)
-{
-    struct proc *parent = READ_ONCE(current_proc()->parent);
-    return parent ? parent->pid : 0;
-}
+int64_t sys_getppid(void) { return proc_get_parent(); }
 
 int64_t sys_setpgid(void)
 {
