@@ -28,7 +28,8 @@ def test_poweroff_gives_qemu_its_exit_code(boot, code):
 
 
 @pytest.mark.parametrize("command, code", [
-    ("echo scripted", 0), ("cat /no/such/file", 1), ("poweroff 42", 42), ("echo one ; echo two", 0)])
+    ("echo scripted", 0), ("cat /no/such/file", 1), ("poweroff 42", 42), ("echo one ; echo two", 0),
+    ("false ; echo text > /tmp/file$? ; cat < /tmp/file1", 0)])
 def test_scripted_run_ends_with_its_commands_code(boot, command, code):
     guest = boot(run=command)
     assert guest.wait(30) == code

@@ -46,6 +46,26 @@ static int status_read(pid_t pid, int status)
     return STATUS_SIGNAL + WTERMSIG(status);
 }
 
+/* The word with each mark replaced by the last status. */
+static char *expand(char *word)
+{
+    size_t marks = 0, used = 0;
+
+    for (const char *s = word; *s; s++)
+        marks += *s == STATUS_MARK;
+    if (marks == 0)
+        return word;
+
+    size_t size = strlen(word) + 1 + 3 * marks; /* a status has at most three digits */
+    char *result = malloc(size);
+    if (!result)
+        errx(1, "out of memory");
+    for (const char *s = word; *s; s++)
+        used += (size_t)snprintf(result + used, size - used, *s == STATUS_MARK ? "%d" : "%c",
+                                 *s == STATUS_MARK ? last_status : *s);
+    return result;
+}
+
 static bool redirect_one(const struct redirection *redirection)
 {
     static const int flags[] = {
@@ -53,7 +73,7 @@ static bool redirect_one(const struct redirection *redirection)
         [TOKEN_OUTPUT] = O_WRONLY | O_CREAT | O_TRUNC,
         [TOKEN_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
     };
-    const char *target = redirection->target;
+    const char *target = expand(redirection->target); /* never freed: this is the child */
 
     if (redirection->kind == TOKEN_DUPLICATE) {
         char *end;
@@ -84,26 +104,6 @@ static bool redirect(const struct redirection *redirection)
             return false;
     }
     return true;
-}
-
-/* The word with each mark replaced by the last status. */
-static char *expand(char *word)
-{
-    size_t marks = 0, used = 0;
-
-    for (const char *s = word; *s; s++)
-        marks += *s == STATUS_MARK;
-    if (marks == 0)
-        return word;
-
-    size_t size = strlen(word) + 1 + 3 * marks; /* a status has at most three digits */
-    char *result = malloc(size);
-    if (!result)
-        errx(1, "out of memory");
-    for (const char *s = word; *s; s++)
-        used += (size_t)snprintf(result + used, size - used, *s == STATUS_MARK ? "%d" : "%c",
-                                 *s == STATUS_MARK ? last_status : *s);
-    return result;
 }
 
 /* Fills `expanded` with the command's words; false if there are too many. */
