@@ -60,6 +60,8 @@ static void run_input(int fd)
 
     for (;;) {
         if (interactive) {
+            /* A program may have left it so that a read does not wait: the open file is shared. */
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
             jobs_reap();
             printf("$ ");
             fflush(stdout);
