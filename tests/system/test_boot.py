@@ -88,7 +88,7 @@ def test_console_that_a_program_left_nonblocking(boot, tmp_path):
 
 def test_init_outlives_a_full_process_table(boot, tmp_path):
     """Its shell ends, and somebody else may take the place before init can start another one: whether that happens
-    is up to the host (with 3 harts on free cores nearly always), but init must live in any case."""
+    is up to the host, so this may pass without having met it, but init must live in any case."""
     guest = boot(disk=disk_with(tmp_path, "forks", FORKS_FOR_EVER), smp=3)
     shell = Shell(guest)
     shell.console.send("forks &\n")
