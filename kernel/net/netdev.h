@@ -25,7 +25,7 @@
 #define NETDEV_NAME_MAX      16
 #define NETDEV_MAX           8
 #define NETDEV_POLL_BUDGET   64
-#define NETDEV_POLL_INTERVAL (100 * NS_PER_US)
+#define NETDEV_POLL_INTERVAL (50 * NS_PER_US)
 /* Frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top. */
 #define NETDEV_TX_DEFER_MAX     128
 #define ETHERNET_ADDRESS_LENGTH 6
