@@ -106,6 +106,19 @@ def test_commands(shell, command, output):
     assert output in shell.run(command)
 
 
+@pytest.mark.parametrize("command, output", [
+    ("cd /etc > /tmp/out 2> /dev/null ; ls", "net.conf\nresolv.conf\n"),
+    ("cd /no/such 2> /dev/null ; echo $? ; cat /no/such", "1\ncat: /no/such: No such file or directory\n"),
+    ("cd /etc > /no/such/file ; echo $? ; ls /dev/null", "sh: /no/such/file: No such file or directory\n1\n/dev/null\n"),
+    ("cd /etc 4> /dev/null ; echo x >&4", "sh: 4: not an open descriptor\n"),
+    ("sh -c 'exit 3 > /tmp/out ; echo no' ; echo $?", "3\n"),
+    ("echo 'cd /etc 3> /dev/null' > /tmp/s ; echo ls >> /tmp/s ; sh /tmp/s", "net.conf\nresolv.conf\n"),
+])
+def test_redirected_builtins_change_the_shell(shell, command, output):
+    """And their redirections are gone afterwards, also of the descriptor that a script is read from."""
+    assert shell.run(command) == output
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 

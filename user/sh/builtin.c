@@ -62,14 +62,25 @@ static const struct {
     {"cd", builtin_cd},     {"exit", builtin_exit},   {"wait", builtin_wait},
     {"true", builtin_true}, {"false", builtin_false},
 };
+#define BUILTINS (sizeof builtins / sizeof builtins[0])
+
+static size_t builtin_find(const char *name)
+{
+    size_t i = 0;
+
+    while (i < BUILTINS && strcmp(name, builtins[i].name) != 0)
+        i++;
+    return i;
+}
+
+bool builtin_is(const char *name) { return builtin_find(name) < BUILTINS; }
 
 bool builtin_run(char **words, int *status)
 {
-    for (size_t i = 0; i < sizeof builtins / sizeof builtins[0]; i++) {
-        if (strcmp(words[0], builtins[i].name) == 0) {
-            *status = builtins[i].run(words);
-            return true;
-        }
-    }
-    return false;
+    size_t i = builtin_find(words[0]);
+
+    if (i == BUILTINS)
+        return false;
+    *status = builtins[i].run(words);
+    return true;
 }

@@ -23,6 +23,8 @@
 #define STATUS_SIGNAL         128 /* + its number */
 #define COMMANDS_MAX          64  /* of one pipeline */
 #define WORDS_MAX             256 /* of one command */
+#define REDIRECTABLE          10  /* a redirection names a descriptor with one digit */
+#define NOT_REDIRECTED        (-2)
 
 static void run_node_in_child(const struct node *command) __attribute__((noreturn));
 
@@ -66,15 +68,13 @@ static char *expand(char *word)
     return result;
 }
 
-static bool redirect_one(const struct redirection *redirection)
+static bool redirect_to(const struct redirection *redirection, const char *target)
 {
     static const int flags[] = {
         [TOKEN_INPUT] = O_RDONLY,
         [TOKEN_OUTPUT] = O_WRONLY | O_CREAT | O_TRUNC,
         [TOKEN_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
     };
-    const char *target = expand(redirection->target); /* never freed: this is the child */
-
     if (redirection->kind == TOKEN_DUPLICATE) {
         char *end;
         long source = strtol(target, &end, 10);
@@ -99,11 +99,15 @@ static bool redirect_one(const struct redirection *redirection)
 /* From left to right, so that "> f 2>&1" sends both to f. */
 static bool redirect(const struct redirection *redirection)
 {
-    for (; redirection; redirection = redirection->next) {
-        if (!redirect_one(redirection))
-            return false;
+    bool done = true;
+
+    for (; done && redirection; redirection = redirection->next) {
+        char *target = expand(redirection->target);
+        done = redirect_to(redirection, target);
+        if (target != redirection->target)
+            free(target);
     }
-    return true;
+    return done;
 }
 
 /* Fills `expanded` with the command's words; false if there are too many. */
@@ -240,18 +244,57 @@ static int run_processes(const struct node *pipeline)
     return pipeline_wait(pids, count);
 }
 
+/* Puts copies of the descriptors that will be redirected behind those that a redirection can name. -1: this
+ * one was not open; NOT_REDIRECTED: it stays as it is. False, after a message, if there is no room. */
+static bool descriptors_save(const struct redirection *redirection, int copies[REDIRECTABLE])
+{
+    for (int fd = 0; fd < REDIRECTABLE; fd++)
+        copies[fd] = NOT_REDIRECTED;
+    for (; redirection; redirection = redirection->next) {
+        int *copy = &copies[redirection->fd];
+        if (*copy != NOT_REDIRECTED) /* by one before it */
+            continue;
+        *copy = fcntl(redirection->fd, F_DUPFD, REDIRECTABLE);
+        if (*copy < 0 && errno != EBADF) {
+            *copy = NOT_REDIRECTED;
+            warn("redirection");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void descriptors_restore(const int copies[REDIRECTABLE])
+{
+    for (int fd = 0; fd < REDIRECTABLE; fd++) {
+        if (copies[fd] == -1)
+            close(fd);
+        if (copies[fd] < 0)
+            continue;
+        dup2(copies[fd], fd);
+        close(copies[fd]);
+    }
+}
+
 /* A command that the shell carries out itself, if it stands alone: cd in a child would be
- * pointless. Its redirections make files and no more, as it prints nothing. */
+ * pointless. Its redirections hold for as long as it runs. */
 static bool run_builtin(const struct node *command, int *status)
 {
     char *words[WORDS_MAX + 1];
+    int copies[REDIRECTABLE];
 
     if (command->next || command->kind != NODE_COMMAND || !command->words[0] ||
-        command->redirections || !expand_all(command->words, words))
+        !expand_all(command->words, words))
         return false;
-    bool done = builtin_run(words, status);
+    bool known = builtin_is(words[0]);
+    if (known) {
+        *status = 1;
+        if (descriptors_save(command->redirections, copies) && redirect(command->redirections))
+            builtin_run(words, status);
+        descriptors_restore(copies);
+    }
     free_expanded(command->words, words);
-    return done;
+    return known;
 }
 
 static int run_pipeline(const struct node *pipeline)

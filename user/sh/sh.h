@@ -79,5 +79,6 @@ void jobs_reap(void); /* takes note of background jobs that have ended */
 
 /* Runs a command that the shell itself carries out: true, and its status, if it is one. */
 bool builtin_run(char **words, int *status);
+bool builtin_is(const char *name);
 
 #endif
