@@ -116,13 +116,20 @@ static const char *word_after(char **words, const char *what)
     return words[1];
 }
 
-/* In each of these: not `now` only looks whether the words make sense. */
-static void set_mask(const char *name, const char *text, bool now)
+static in_addr_t mask_read(const char *text)
 {
     in_addr_t mask;
 
     if (inet_pton(AF_INET, text, &mask) != 1 || prefix_length(mask) < 0)
         errx(2, "%s: not a netmask", text);
+    return mask;
+}
+
+/* In each of these: not `now` only looks whether the words make sense. */
+static void set_mask(const char *name, const char *text, bool now)
+{
+    in_addr_t mask = mask_read(text);
+
     if (now && interface_set_address(name, SIOCSIFNETMASK, mask))
         err(1, "%s: netmask %s", name, text);
 }
@@ -138,16 +145,23 @@ static void set_mtu(const char *name, const char *text, bool now)
         err(1, "%s: mtu %s", name, text);
 }
 
-static void set_address(const char *name, const char *text, bool now)
+/* An address and the mask behind it are set as one: see SIOCSIFPREFIX. Without a mask the address gets that of
+ * its class. Returns how many words it took. */
+static int set_address(const char *name, char **words, bool now)
 {
-    in_addr_t address, mask = INADDR_NONE;
+    const char *text = words[0];
+    in_addr_t address, mask = 0;
+    bool masked = strchr(text, '/'), mask_follows = words[1] && strcmp(words[1], "netmask") == 0;
 
     if (!prefix_read(text, &address, &mask))
         errx(2, "%s: neither an address nor a setting", text);
-    if (now && interface_set_address(name, SIOCSIFADDR, address))
-        err(1, "%s: address %s", name, text);
-    if (now && strchr(text, '/') && interface_set_address(name, SIOCSIFNETMASK, mask))
-        err(1, "%s: netmask of %s", name, text);
+    if (mask_follows)
+        mask = mask_read(word_after(words + 1, words[1]));
+    if (now && (masked || mask_follows ? interface_set_prefix(name, address, mask)
+                                       : interface_set_address(name, SIOCSIFADDR, address)))
+        err(1, "%s: address %s%s%s", name, text, mask_follows ? " netmask " : "",
+            mask_follows ? words[2] : "");
+    return mask_follows ? 3 : 1;
 }
 
 /* Carries out the setting at *words; returns how many words it took. */
@@ -164,10 +178,8 @@ static int apply(const char *name, char **words, bool now)
         set_mask(name, word_after(words, "netmask"), now);
     else if (strcmp(words[0], "mtu") == 0)
         set_mtu(name, word_after(words, "mtu"), now);
-    else {
-        set_address(name, words[0], now);
-        return 1;
-    }
+    else
+        return set_address(name, words, now);
     return 2;
 }
 

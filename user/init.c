@@ -138,15 +138,13 @@ static bool first_ethernet(char *name)
     return false;
 }
 
-/* Up first, since a new address is probed on the wire before it is used; the mask after the address, whose
- * setting brings a default mask. */
+/* Up first, since a new address is probed on the wire before it is used. */
 static void configure(const struct setting *setting, const char *name)
 {
     const char *prefix = prefix_text(setting->address, setting->mask);
 
     if (interface_change_flags(name, IFF_UP | (polled ? IFF_POLLED : 0), 0) ||
-        interface_set_address(name, SIOCSIFADDR, setting->address) ||
-        interface_set_address(name, SIOCSIFNETMASK, setting->mask)) {
+        interface_set_prefix(name, setting->address, setting->mask)) {
         warn("%s %s", name, prefix);
         return;
     }

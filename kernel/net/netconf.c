@@ -98,6 +98,15 @@ static int interface_address_get(const struct netdev *dev, unsigned long request
     return 0;
 }
 
+/* A new address is probed for first. mask 0: that of the address's class. */
+static int interface_address_change(struct netdev *dev, be32_t address, be32_t mask)
+{
+    bool can_ask = netdev_is_running(dev) && !(dev->flags & IFF_LOOPBACK);
+    int result =
+        address != 0 && address != ip_address(dev) && can_ask ? arp_probe(dev, address) : 0;
+    return result < 0 ? result : ip_set_address(dev, address, mask);
+}
+
 /* Without a mask of its own an address has that of its class, until SIOCSIFNETMASK sets another. */
 static int interface_address_set(struct netdev *dev, unsigned long request,
                                  const struct sockaddr *from)
@@ -105,14 +114,20 @@ static int interface_address_set(struct netdev *dev, unsigned long request,
     be32_t value = address_get(from);
     if (from->sa_family != AF_INET)
         return -EAFNOSUPPORT;
-    if (request == SIOCSIFADDR) {
-        bool can_ask = netdev_is_running(dev) && !(dev->flags & IFF_LOOPBACK);
-        int result = value != 0 && value != ip_address(dev) && can_ask ? arp_probe(dev, value) : 0;
-        return result < 0 ? result : ip_set_address(dev, value, 0);
-    }
+    if (request == SIOCSIFADDR)
+        return interface_address_change(dev, value, 0);
     if (ip_address(dev) == 0)
         return -EADDRNOTAVAIL;
     return value == 0 ? -EINVAL : ip_set_address(dev, ip_address(dev), value);
+}
+
+/* Both values at once; no class comes in here, so there must be a mask. */
+static int interface_prefix_set(struct netdev *dev, const struct ifprefixreq *prefix)
+{
+    be32_t address = address_get(&prefix->ifp_addr), mask = address_get(&prefix->ifp_netmask);
+    if (prefix->ifp_addr.sa_family != AF_INET || prefix->ifp_netmask.sa_family != AF_INET)
+        return -EAFNOSUPPORT;
+    return address != 0 && mask == 0 ? -EINVAL : interface_address_change(dev, address, mask);
 }
 
 /* Single values are read without a lock: each is one load, and may be old when the user sees it
@@ -149,11 +164,12 @@ static int interface_set(struct netdev *dev, unsigned long request, const struct
     }
 }
 
-static int interface_find(const struct ifreq *ifreq, struct netdev **dev)
+/* The name stands first in every request about an interface. */
+static int interface_find(const char *name, struct netdev **dev)
 {
-    if (!name_is_terminated(ifreq->ifr_name))
+    if (!name_is_terminated(name))
         return -EINVAL;
-    *dev = netdev_find(ifreq->ifr_name);
+    *dev = netdev_find(name);
     return *dev ? 0 : -ENODEV;
 }
 
@@ -222,6 +238,9 @@ int netconf_ioctl(unsigned long request, void *argument)
     case SIOCSIFMTU:
         result = interface_find(argument, &dev);
         return result < 0 ? result : interface_set(dev, request, argument);
+    case SIOCSIFPREFIX:
+        result = interface_find(argument, &dev);
+        return result < 0 ? result : interface_prefix_set(dev, argument);
     default:
         return -ENOTTY;
     }

@@ -237,6 +237,7 @@ static const struct fixed_request {
     {SIOCGIFBRDADDR, sizeof(struct ifreq), COPY_BOTH},
     {SIOCGIFNETMASK, sizeof(struct ifreq), COPY_BOTH},
     {SIOCSIFNETMASK, sizeof(struct ifreq), COPY_IN},
+    {SIOCSIFPREFIX, sizeof(struct ifprefixreq), COPY_IN},
     {SIOCGIFMTU, sizeof(struct ifreq), COPY_BOTH},
     {SIOCSIFMTU, sizeof(struct ifreq), COPY_IN},
     {SIOCGIFHWADDR, sizeof(struct ifreq), COPY_BOTH},
@@ -262,6 +263,7 @@ static int64_t ioctl_fixed(struct file *file, const struct fixed_request *fixed,
 {
     union {
         struct ifreq interface;
+        struct ifprefixreq prefix;
         struct rtentry route;
         struct arpreq arp;
         int32_t number;

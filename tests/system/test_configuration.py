@@ -36,6 +36,13 @@ def test_address_mask_and_gateway_are_taken(configured):
     assert any(line.split()[:3] == ["default", "192.168.4.1", "virtio0"] for line in routes), routes
 
 
+def test_host_that_its_class_would_not_have(configured):
+    """192.168.5.0 is a host of this network, and no host of a network with the mask of its class."""
+    shell = configured("virtio0 192.168.5.0/22 gateway 192.168.7.1\n", cards=["virtio"])
+    assert "192.168.5.0/22 broadcast 192.168.7.255" in shell.run("ifconfig virtio0")
+    assert "192.168.7.1" in shell.run("route")
+
+
 def test_a_line_for_each_interface(configured):
     shell = configured("virtio1 10.9.0.1/16\n* 10.8.0.1/24\n", cards=["virtio"] * 3)
     assert "10.8.0.1/24" in shell.run("ifconfig virtio0")

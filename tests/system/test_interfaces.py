@@ -107,6 +107,17 @@ def test_address_can_be_changed(boot):
     assert not any(map(is_reply_from(wire.ip("10.0.2.15")), wired.link.from_guest(since)))
 
 
+@pytest.mark.parametrize("setting", ["192.168.5.0/22", "192.168.5.0 netmask 255.255.252.0"])
+def test_mask_of_the_class_never_holds(boot, setting):
+    """With it the address would be no host's, and the gateway would be out of reach."""
+    shell = Shell(boot())
+    (name,) = first_interface(shell)
+    shell.run(f"ifconfig {name} 192.168.7.9/22 ; route add default gw 192.168.7.1")
+    assert shell.run(f"ifconfig {name} {setting}") == ""
+    assert "inet 192.168.5.0/22 broadcast 192.168.7.255" in shell.run(f"ifconfig {name}")
+    assert "192.168.7.1" in shell.run("route")
+
+
 @pytest.mark.matrix
 def test_two_cards_with_two_networks(boot):
     """Each network is reached through its own card, and nothing of one shows on the other."""

@@ -31,6 +31,14 @@ static int set_address(unsigned long request, be32_t address)
     return netconf_ioctl(request, &ifreq);
 }
 
+static int set_prefix(be32_t address, be32_t mask)
+{
+    struct ifprefixreq prefix = {.ifp_name = "eth0"};
+    address_put(&prefix.ifp_addr, address);
+    address_put(&prefix.ifp_netmask, mask);
+    return netconf_ioctl(SIOCSIFPREFIX, &prefix);
+}
+
 static be32_t get_address(unsigned long request)
 {
     struct ifreq ifreq = request_for("eth0");
@@ -146,6 +154,39 @@ static void test_bad_addresses_are_refused(void **state)
     assert_int_equal(netconf_ioctl(SIOCSIFNETMASK, &ifreq), -EAFNOSUPPORT);
     assert_int_equal(get_address(SIOCGIFADDR), OWN_ADDRESS);
     assert_int_equal(get_address(SIOCGIFNETMASK), OWN_MASK);
+}
+
+/* 192.168.5.0 is a host of a /22; with the mask of its class it would be a network. */
+static void test_address_and_mask_are_set_as_one(void **state)
+{
+    (void)state;
+    assert_int_equal(set_address(SIOCSIFADDR, BE32(0xc0a80500)), -EINVAL);
+    assert_int_equal(set_prefix(BE32(0xc0a80500), BE32(0xfffffc00)), 0);
+    assert_int_equal(get_address(SIOCGIFADDR), BE32(0xc0a80500));
+    assert_int_equal(get_address(SIOCGIFNETMASK), BE32(0xfffffc00));
+    /* A gateway that both networks reach stays, even if that of the class would not. */
+    struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+    address_put(&route.rt_dst, 0);
+    address_put(&route.rt_genmask, 0);
+    address_put(&route.rt_gateway, BE32(0xc0a80701));
+    assert_int_equal(netconf_ioctl(SIOCADDRT, &route), 0);
+    assert_int_equal(set_prefix(BE32(0xc0a80501), BE32(0xfffffc00)), 0);
+    assert_int_equal(netconf_ioctl(SIOCDELRT, &route), 0);
+    /* What is refused changes nothing. */
+    assert_int_equal(set_prefix(BE32(0xc0a80400), BE32(0xfffffc00)), -EINVAL);
+    assert_int_equal(set_prefix(BE32(0xc0a80502), BE32(0xff00ff00)), -EINVAL);
+    assert_int_equal(set_prefix(BE32(0xc0a80502), 0), -EINVAL);
+    struct ifprefixreq prefix = {.ifp_name = "eth9"};
+    assert_int_equal(netconf_ioctl(SIOCSIFPREFIX, &prefix), -ENODEV);
+    strlcpy(prefix.ifp_name, "eth0", IFNAMSIZ);
+    assert_int_equal(netconf_ioctl(SIOCSIFPREFIX, &prefix), -EAFNOSUPPORT);
+    memset(prefix.ifp_name, 'x', IFNAMSIZ);
+    assert_int_equal(netconf_ioctl(SIOCSIFPREFIX, &prefix), -EINVAL);
+    assert_int_equal(get_address(SIOCGIFADDR), BE32(0xc0a80501));
+    assert_int_equal(get_address(SIOCGIFNETMASK), BE32(0xfffffc00));
+    assert_int_equal(set_prefix(0, BE32(0xfffffc00)), 0);
+    struct ifreq ifreq = request_for("eth0");
+    assert_int_equal(netconf_ioctl(SIOCGIFADDR, &ifreq), -EADDRNOTAVAIL);
 }
 
 static void test_mtu(void **state)
@@ -309,6 +350,7 @@ int main(void)
         FIXTURE_TEST(test_interface_facts),
         FIXTURE_TEST(test_addresses),
         FIXTURE_TEST(test_bad_addresses_are_refused),
+        FIXTURE_TEST(test_address_and_mask_are_set_as_one),
         FIXTURE_TEST(test_mtu),
         FIXTURE_TEST(test_up_and_down),
         FIXTURE_TEST(test_facts_cannot_be_set),

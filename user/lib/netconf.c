@@ -55,6 +55,15 @@ int interface_set_address(const char *name, unsigned long request, in_addr_t add
     return netconf_request(request, &ifr);
 }
 
+int interface_set_prefix(const char *name, in_addr_t address, in_addr_t mask)
+{
+    struct ifprefixreq prefix = {.ifp_addr = netconf_sockaddr(address),
+                                 .ifp_netmask = netconf_sockaddr(mask)};
+
+    strlcpy(prefix.ifp_name, name, sizeof prefix.ifp_name);
+    return netconf_request(SIOCSIFPREFIX, &prefix);
+}
+
 int interface_set_number(const char *name, unsigned long request, int value)
 {
     struct ifreq ifr = {.ifr_mtu = value};

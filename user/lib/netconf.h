@@ -18,6 +18,7 @@ in_addr_t netconf_address(const struct sockaddr *address);
 /* Interface requests by name. */
 int interface_get(const char *name, unsigned long request, struct ifreq *result);
 int interface_set_address(const char *name, unsigned long request, in_addr_t address);
+int interface_set_prefix(const char *name, in_addr_t address, in_addr_t mask);
 int interface_set_number(const char *name, unsigned long request, int value); /* SIOCSIFMTU */
 int interface_change_flags(const char *name, int set, int clear);
 
