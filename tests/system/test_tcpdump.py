@@ -118,6 +118,17 @@ def test_lines(wired):
         assert re.fullmatch(f"{time} {name} {expected}", line), (line, expected)
 
 
+def test_udp_length_shorter_than_its_header(wired):
+    start(wired, f"-i {wired.card} -c 2 src host 10.0.2.100 and udp > /tmp/lines")
+    frame = bytearray(udp_to_guest(b"12345"))
+    for length in (7, 8):
+        frame[14 + 20 + 4:14 + 20 + 6] = length.to_bytes(2, "big")
+        wired.send(bytes(frame))
+    ended(wired)
+    lines = wired.run("cat /tmp/lines").splitlines()
+    assert [line.partition(": ")[2] for line in lines] == ["UDP, bad length 7", "UDP, length 0"]
+
+
 OTHER, OTHER_ETH = wire.ip("10.0.2.101"), wire.mac("52:55:0a:00:02:65")
 FRAMES = {  # all of them to the guest, none answered
     "u53": udp_to_guest(port=53, source_port=2000, check=1),

@@ -141,6 +141,17 @@ static void print_icmp(const struct frame *frame)
     printf(", length %u", frame->transport_length);
 }
 
+/* The length is what the sender claims: one that has no room for the header is shown as it stands. */
+static void print_udp(const struct frame *frame)
+{
+    unsigned length = get16(frame->transport + 4);
+
+    if (length < UDP_HEADER)
+        printf("UDP, bad length %u", length);
+    else
+        printf("UDP, length %u", length - UDP_HEADER);
+}
+
 static void print_port(const struct frame *frame, in_port_t port)
 {
     if (frame->protocol == IPPROTO_UDP && frame->transport)
@@ -157,7 +168,7 @@ static void print_ip(const struct frame *frame)
     print_port(frame, frame->destination_port);
     printf(": ");
     if (frame->protocol == IPPROTO_UDP && frame->transport)
-        printf("UDP, length %u", get16(frame->transport + 4) - UDP_HEADER);
+        print_udp(frame);
     else if (frame->protocol == IPPROTO_ICMP && frame->transport)
         print_icmp(frame);
     else
