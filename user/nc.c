@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -36,6 +37,17 @@ static in_port_t port_read(const char *text)
     return htons((uint16_t)number);
 }
 
+/* As milliseconds, for poll(). */
+static int seconds_read(const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    if (end == text || *end || number < 1 || number > INT_MAX / 1000)
+        errx(2, "%s: not a number of seconds", text);
+    return (int)number * 1000;
+}
+
 static void read_options(int argc, char **argv)
 {
     for (int option; (option = getopt(argc, argv, "ulw:p:")) != -1;) {
@@ -43,8 +55,8 @@ static void read_options(int argc, char **argv)
         listening |= option == 'l';
         if (option == 'p')
             local_port = optarg;
-        if (option == 'w' && (idle_ms = 1000 * atoi(optarg)) <= 0)
-            errx(2, "%s: not a number of seconds", optarg);
+        if (option == 'w')
+            idle_ms = seconds_read(optarg);
         if (option == '?')
             usage();
     }

@@ -136,6 +136,15 @@ def test_every_control_character_does_no_harm(shell):
     assert "alive" in shell.run("echo alive")
 
 
+@pytest.mark.parametrize("command, complaint", [
+    ("nc -u -l -w 4294968 5000", "nc: 4294968: not a number of seconds"),  # as ms, 704 more than an int's range
+    ("nc -u -l -w 1x 5000", "nc: 1x: not a number of seconds"),
+    ("nc -u -l -w 0 5000", "nc: 0: not a number of seconds"),
+])
+def test_bad_numbers_are_refused(shell, command, complaint):
+    assert shell.run(f"{command} ; echo status $?") == f"{complaint}\nstatus 2\n"
+
+
 def test_kill(shell):
     shell.serve("udpecho 4321", 4321)
     pid = next(line.split()[0] for line in shell.run("ps").splitlines() if "udpecho" in line)
