@@ -209,7 +209,7 @@ def test_listener_that_does_not_keep_up(wired):
     assert after["mbuf", "socket"] == before["mbuf", "socket"]
 
 
-@pytest.mark.parametrize("arguments", ["-x", "-i nosuch", "-c 0", "host", "host 1.2.3", "port x", "tcp", "src udp",
+@pytest.mark.parametrize("arguments", ["-x", "-i nosuch", "-c 0", "-c 1x", "host", "host 1.2.3", "port x", "tcp", "src udp",
                                        "-w /no/such/folder"])
 def test_bad_arguments(wired, arguments):
     assert "tcpdump: " in wired.run(f"tcpdump {arguments}")

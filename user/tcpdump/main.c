@@ -44,6 +44,16 @@ static char names[INTERFACES_MAX + 1][IFNAMSIZ]; /* by interface index */
 
 static void usage(void) { errx(2, "usage: tcpdump [-i INTERFACE] [-c COUNT] [-w FILE] [FILTER]"); }
 
+static long count_read(const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    if (*end || number <= 0)
+        errx(2, "%s: not a number of frames", text);
+    return number;
+}
+
 static void read_options(int argc, char **argv)
 {
     for (int option; (option = getopt(argc, argv, "i:c:w:")) != -1;) {
@@ -51,8 +61,8 @@ static void read_options(int argc, char **argv)
             interface = optarg;
         if (option == 'w')
             path = optarg;
-        if (option == 'c' && (limit = atol(optarg)) <= 0)
-            errx(2, "%s: not a number of frames", optarg);
+        if (option == 'c')
+            limit = count_read(optarg);
         if (option == '?')
             usage();
     }
