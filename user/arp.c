@@ -6,6 +6,7 @@
  *   arp -s ADDRESS MAC     enters one for good
  */
 #include "lib/netconf.h"
+#include "lib/output.h"
 
 #include <arpa/inet.h>
 #include <err.h>
@@ -79,12 +80,12 @@ int main(int argc, char **argv)
     const char *option = argc > 1 ? argv[1] : "-a";
 
     if (strcmp(option, "-a") == 0 && argc <= 2)
-        return show_all();
+        return output_status(show_all(), 1);
     if (strcmp(option, "-d") == 0 && argc == 3)
         return one_entry(SIOCDARP, argv[2], NULL);
     if (strcmp(option, "-s") == 0 && argc == 4)
         return one_entry(SIOCSARP, argv[2], argv[3]);
     if (*option != '-' && argc == 2)
-        return one_entry(SIOCGARP, option, NULL);
+        return output_status(one_entry(SIOCGARP, option, NULL), 1);
     errx(2, "usage: arp [-a] | ADDRESS | -d ADDRESS | -s ADDRESS MAC");
 }

@@ -1,4 +1,6 @@
 /* echo [-n] [WORD]...: prints its arguments; -n leaves the newline out. */
+#include "lib/output.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -13,5 +15,5 @@ int main(int argc, char **argv)
     }
     if (first == 1)
         putchar('\n');
-    return fflush(stdout) ? 1 : 0;
+    return output_status(0, 1);
 }

@@ -5,6 +5,8 @@
  * ignores case, -v inverts, -n numbers. Exit status: 0 something matched, 1 nothing did, 2 an
  * error.
  */
+#include "lib/output.h"
+
 #include <ctype.h>
 #include <err.h>
 #include <stdbool.h>
@@ -122,5 +124,5 @@ int main(int argc, char **argv)
             failed = true;
         }
     }
-    return failed ? 2 : selected == 0;
+    return output_status(failed ? 2 : selected == 0, 2);
 }

@@ -4,6 +4,7 @@
  * the device is served); promisc, -promisc, allmulti, -allmulti. They take effect one after the other.
  */
 #include "lib/netconf.h"
+#include "lib/output.h"
 
 #include <arpa/inet.h>
 #include <err.h>
@@ -186,9 +187,9 @@ static int apply(const char *name, char **words, bool now)
 int main(int argc, char **argv)
 {
     if (argc == 1)
-        return show_all();
+        return output_status(show_all(), 1);
     if (argc == 2)
-        return show(argv[1]);
+        return output_status(show(argv[1]), 1);
     /* Nothing is changed before every word has been understood. */
     for (int now = false; now <= true; now++) {
         for (char **words = argv + 2; *words;)

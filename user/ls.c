@@ -1,5 +1,7 @@
 /* ls [-al] [NAME]...: lists directories, and files by name. -l: type, links, size, inode; -a: names
  * that begin with a dot too. Sorted by name. */
+#include "lib/output.h"
+
 #include <dirent.h>
 #include <err.h>
 #include <stdbool.h>
@@ -119,5 +121,5 @@ int main(int argc, char **argv)
         failed = list(".", false);
     for (int i = optind; i < argc; i++)
         failed |= list(argv[i], argc - optind > 1);
-    return failed;
+    return output_status(failed, 1);
 }

@@ -3,6 +3,8 @@
  *   lspci        one line each: slot, identity, class, interrupt, driver
  *   lspci -v     also where its registers are
  */
+#include "lib/output.h"
+
 #include <err.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -60,5 +62,5 @@ int main(int argc, char **argv)
         show(&info, regions);
     if (n < 0)
         err(1, DEVICE);
-    return 0;
+    return output_status(0, 1);
 }

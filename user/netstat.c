@@ -6,6 +6,7 @@
  * that is 0 is shown all the same, so that each reason can be seen.
  */
 #include "lib/netconf.h"
+#include "lib/output.h"
 
 #include <err.h>
 #include <stdio.h>
@@ -119,5 +120,5 @@ int main(int argc, char **argv)
     show_counter_sections(wanted);
     if (sockets)
         show_sockets();
-    return 0;
+    return output_status(0, 1);
 }

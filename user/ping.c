@@ -3,6 +3,8 @@
  * header, 56 if not given; an answer is waited for SECONDS long, 3 if not given. Exit status: 0
  * each was answered, 1 not all, 2 an error.
  */
+#include "lib/output.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -178,5 +180,5 @@ int main(int argc, char **argv)
         printf(", round trip least/mean/most %lu/%lu/%lu us", shortest / 1000,
                total / received / 1000, longest / 1000);
     putchar('\n');
-    return received == (uint64_t)count ? 0 : 1;
+    return output_status(received == (uint64_t)count ? 0 : 1, 2);
 }

@@ -1,4 +1,6 @@
 /* ps: lists processes and kernel threads (their names in brackets). */
+#include "lib/output.h"
+
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -39,5 +41,5 @@ int main(void)
            system.uptime_ns / 1000000000, system.uptime_ns / 1000000 % 1000, system.harts,
            system.free_pages * system.page_size / 1024,
            system.total_pages * system.page_size / 1024, system.open_files);
-    return 0;
+    return output_status(0, 1);
 }

@@ -6,6 +6,7 @@
  * A route is removed by the same words with which it was added.
  */
 #include "lib/netconf.h"
+#include "lib/output.h"
 
 #include <arpa/inet.h>
 #include <err.h>
@@ -69,7 +70,7 @@ static int change(unsigned long request, char **words)
 int main(int argc, char **argv)
 {
     if (argc == 1)
-        return show();
+        return output_status(show(), 1);
     if (argc >= 3 && strcmp(argv[1], "add") == 0)
         return change(SIOCADDRT, argv + 2);
     if (argc >= 3 && strcmp(argv[1], "del") == 0)

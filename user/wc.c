@@ -1,4 +1,6 @@
 /* wc [-lwc] [FILE]...: counts lines, words and bytes. */
+#include "lib/output.h"
+
 #include <ctype.h>
 #include <err.h>
 #include <fcntl.h>
@@ -82,11 +84,11 @@ int main(int argc, char **argv)
     if (optind == argc) {
         failed = count(STDIN_FILENO, "standard input", &total);
         print(&total, "");
-        return failed;
+        return output_status(failed, 1);
     }
     for (int i = optind; i < argc; i++)
         failed |= count_file(argv[i], &total);
     if (argc - optind > 1)
         print(&total, "total");
-    return failed;
+    return output_status(failed, 1);
 }

@@ -119,6 +119,15 @@ def test_redirected_builtins_change_the_shell(shell, command, output):
     assert shell.run(command) == output
 
 
+@pytest.mark.parametrize("command, status", [
+    ("echo x", 1), ("echo -n x", 1), ("ls /", 1), ("ls -l /", 1), ("wc /etc/net.conf", 1), ("grep -c x /etc/net.conf", 2),
+    ("ps", 1), ("lspci", 1), ("ifconfig", 1), ("route", 1), ("netstat", 1), ("ping -c 1 127.0.0.1", 2)])
+def test_output_that_cannot_be_written_is_an_error(shell, command, status):
+    """As on a full disk. Here standard output is a descriptor for reading."""
+    output = shell.run(f"({command}) 3< /etc/net.conf >&3 ; echo status $?")
+    assert output == f"{command.split()[0]}: standard output: not everything could be written\nstatus {status}\n"
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 

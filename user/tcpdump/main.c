@@ -7,6 +7,7 @@
 #include "tcpdump.h"
 
 #include "../lib/netconf.h"
+#include "../lib/output.h"
 
 #include <err.h>
 #include <fcntl.h>
@@ -165,6 +166,8 @@ int main(int argc, char **argv)
             write_frame(&frame);
         else
             frame_print(&frame, names[in.record.interface]);
+        if (ferror(stdout)) /* nobody would see the rest */
+            break;
     }
-    return 0;
+    return output_status(0, 1);
 }
