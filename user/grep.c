@@ -67,9 +67,12 @@ static bool line_matches(const char *pattern, const char *line)
     return false;
 }
 
+/* Whether something could not be read. */
+static bool failed;
+
 /* `prefix` is the file's name if several are searched, else NULL. Returns how many lines were
  * selected. */
-static long search(FILE *file, const char *pattern, const char *prefix)
+static long search(FILE *file, const char *name, const char *pattern, const char *prefix)
 {
     static char line[4096]; /* a longer line is searched in pieces */
     long number = 0, selected = 0;
@@ -86,6 +89,10 @@ static long search(FILE *file, const char *pattern, const char *prefix)
         if (numbered)
             snprintf(position, sizeof position, "%ld:", number);
         printf("%s%s%s%s\n", prefix ? prefix : "", prefix ? ":" : "", position, line);
+    }
+    if (ferror(file)) {
+        warn("%s", name);
+        failed = true;
     }
     if (count_only)
         printf("%s%s%ld\n", prefix ? prefix : "", prefix ? ":" : "", selected);
@@ -110,14 +117,13 @@ int main(int argc, char **argv)
 {
     read_options(argc, argv);
     const char *pattern = argv[optind++];
-    bool failed = false, several = argc - optind > 1;
-    long selected = optind == argc ? search(stdin, pattern, NULL) : 0;
+    bool several = argc - optind > 1;
+    long selected = optind == argc ? search(stdin, "standard input", pattern, NULL) : 0;
 
     for (int i = optind; i < argc; i++) {
         FILE *file = fopen(argv[i], "r");
         if (file) {
-            selected += search(file, pattern, several ? argv[i] : NULL);
-            failed |= ferror(file);
+            selected += search(file, argv[i], pattern, several ? argv[i] : NULL);
             fclose(file);
         } else {
             warn("%s", argv[i]);

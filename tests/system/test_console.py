@@ -128,6 +128,11 @@ def test_output_that_cannot_be_written_is_an_error(shell, command, status):
     assert output == f"{command.split()[0]}: standard output: not everything could be written\nstatus {status}\n"
 
 
+def test_grep_reports_input_that_cannot_be_read(shell):
+    """Here descriptor 0 is one for writing."""
+    assert shell.run("grep x 0> /tmp/out ; echo status $?") == "grep: standard input: Bad file descriptor\nstatus 2\n"
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 
