@@ -133,6 +133,12 @@ def test_grep_reports_input_that_cannot_be_read(shell):
     assert shell.run("grep x 0> /tmp/out ; echo status $?") == "grep: standard input: Bad file descriptor\nstatus 2\n"
 
 
+def test_message_has_room_for_a_whole_path(shell):
+    path = "/tmp/d".rjust(253, "/")
+    shell.run("mkdir /tmp/d ; echo > /tmp/d/name")
+    assert shell.run(f"rm -r {path} ; echo status $?") == f"rm: {path}/name: path too long\nstatus 1\n"
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 

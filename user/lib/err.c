@@ -1,13 +1,14 @@
 /* <err.h>: each message is formatted first and goes out as one line in one write(). */
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void message_print(const char *fmt, va_list args, const char *reason)
 {
-    char text[256];
+    char text[2 * PATH_MAX]; /* a path, and what is to be said about it */
 
     vsnprintf(text, sizeof text, fmt, args);
     fprintf(stderr, "%s: %s%s%s\n", getprogname(), text, reason ? ": " : "", reason ? reason : "");
