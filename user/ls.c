@@ -84,8 +84,12 @@ static int list_directory(const char *path)
     qsort(names.items, names.count, sizeof names.items[0], compare_names);
     for (size_t i = 0; i < names.count; i++) {
         char entry_path[PATH_MAX];
-        snprintf(entry_path, sizeof entry_path, "%s/%s", path, names.items[i]);
-        failed |= show(entry_path, names.items[i]);
+        int length = snprintf(entry_path, sizeof entry_path, "%s/%s", path, names.items[i]);
+        if (detailed && length >= (int)sizeof entry_path) { /* cut off, it may be another file's */
+            warnx("%s/%s: path too long", path, names.items[i]);
+            failed = 1;
+        } else
+            failed |= show(entry_path, names.items[i]);
         free(names.items[i]);
     }
     free(names.items);

@@ -139,6 +139,15 @@ def test_message_has_room_for_a_whole_path(shell):
     assert shell.run(f"rm -r {path} ; echo status $?") == f"rm: {path}/name: path too long\nstatus 1\n"
 
 
+def test_ls_looks_at_no_other_file_than_it_names(shell):
+    """The path of /tmp/d/abc would be cut off to that of /tmp/d/ab, which is another size."""
+    path = "/tmp/d".rjust(252, "/")
+    shell.run("mkdir /tmp/d ; echo 1 > /tmp/d/ab ; echo 12345 > /tmp/d/abc")
+    lines = shell.run(f"ls -l {path} ; echo status $?").splitlines()
+    assert [lines[0].split()[2], lines[0].split()[4]] == ["2", "ab"] and len(lines) == 3
+    assert lines[1:] == [f"ls: {path}/abc: path too long", "status 1"]
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 
