@@ -169,6 +169,12 @@ def test_every_control_character_does_no_harm(shell):
     ("nc -u -l -w 4294968 5000", "nc: 4294968: not a number of seconds"),  # as ms, 704 more than an int's range
     ("nc -u -l -w 1x 5000", "nc: 1x: not a number of seconds"),
     ("nc -u -l -w 0 5000", "nc: 0: not a number of seconds"),
+    ("wait x", "sh: wait: x: not a process id"),
+    ("wait 12x", "sh: wait: 12x: not a process id"),
+    ("wait -2", "sh: wait: -2: not a process id"),
+    ("sh -c 'exit 3x ; echo no'", "sh: exit: 3x: not a number"),
+    ("sh -c 'exit x'", "sh: exit: x: not a number"),
+    ("exit 3x", "sh: exit: 3x: not a number"),
 ])
 def test_bad_numbers_are_refused(shell, command, complaint):
     assert shell.run(f"{command} ; echo status $?") == f"{complaint}\nstatus 2\n"

@@ -8,13 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define STATUS_USAGE 2
+
 static int builtin_cd(char **words)
 {
     const char *directory = words[1] ? words[1] : "/";
 
     if (words[1] && words[2]) {
         warnx("usage: cd [DIRECTORY]");
-        return 2;
+        return STATUS_USAGE;
     }
     if (chdir(directory) == 0)
         return 0;
@@ -22,14 +24,40 @@ static int builtin_cd(char **words)
     return 1;
 }
 
-static int builtin_exit(char **words) { exit(words[1] ? atoi(words[1]) & 0xff : last_status); }
+/* The whole word as a number; false if it is none. */
+static bool number_read(const char *text, int *number)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    *number = (int)value;
+    return end != text && *end == 0 && value == *number;
+}
+
+/* A script that meant to end does so, whatever it meant to end with; a person may try again. */
+static int builtin_exit(char **words)
+{
+    int status = last_status;
+
+    if (words[1] && !number_read(words[1], &status)) {
+        warnx("exit: %s: not a number", words[1]);
+        status = STATUS_USAGE;
+        if (interactive)
+            return status;
+    }
+    exit(status & 0xff);
+}
 
 /* wait [PID]: for one child, or for all. The status is that of the child, or 0. */
 static int builtin_wait(char **words)
 {
-    pid_t pid = words[1] ? atoi(words[1]) : -1;
+    pid_t pid = -1;
     int status = 0;
 
+    if (words[1] && (!number_read(words[1], &pid) || pid <= 0)) {
+        warnx("wait: %s: not a process id", words[1]);
+        return STATUS_USAGE;
+    }
     for (;;) {
         pid_t ended = waitpid(pid, &status, 0);
         if (ended < 0 && pid < 0)
