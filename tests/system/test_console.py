@@ -148,6 +148,14 @@ def test_ls_looks_at_no_other_file_than_it_names(shell):
     assert lines[1:] == [f"ls: {path}/abc: path too long", "status 1"]
 
 
+@pytest.mark.parametrize("command, output", [
+    (" | ".join(["true"] * 65), "sh: pipeline: no more pipes\nstatus 1\n"),
+], ids=["pipeline"])
+def test_what_the_shell_cannot_do_fails(shell, command, output):
+    shell.run(f"echo -n {'x' * 500} > /tmp/x ; cat {'/tmp/x ' * 9} > /tmp/long")
+    assert shell.run(f"{command} ; echo status $?") == output
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 

@@ -227,8 +227,9 @@ static int run_processes(const struct node *pipeline)
 {
     pid_t pids[COMMANDS_MAX], group = 0;
     int count = 0, input = STDIN_FILENO;
+    const struct node *command = pipeline->children;
 
-    for (const struct node *command = pipeline->children; command; command = command->next) {
+    for (; command; command = command->next) {
         int ends[2] = {-1, STDOUT_FILENO};
         if (count == COMMANDS_MAX || (command->next && pipe(ends))) {
             warnx("pipeline: no more pipes");
@@ -241,7 +242,8 @@ static int run_processes(const struct node *pipeline)
         pids[count++] = pid;
         input = ends[0];
     }
-    return pipeline_wait(pids, count);
+    int result = pipeline_wait(pids, count);
+    return command ? 1 : result; /* the last one's counts, and that one has not been started */
 }
 
 /* Puts copies of the descriptors that will be redirected behind those that a redirection can name. -1: this
