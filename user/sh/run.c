@@ -78,7 +78,8 @@ static bool redirect_to(const struct redirection *redirection, const char *targe
     if (redirection->kind == TOKEN_DUPLICATE) {
         char *end;
         long source = strtol(target, &end, 10);
-        if (end == target || *end || dup2((int)source, redirection->fd) < 0) {
+        if (end == target || *end || source != (int)source ||
+            dup2((int)source, redirection->fd) < 0) {
             warnx("%s: not an open descriptor", target);
             return false;
         }
