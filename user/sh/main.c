@@ -38,6 +38,7 @@ static int read_line(int fd, char *line)
         return -1;
     if (length == LINE_MAX) {
         warnx("line too long");
+        last_status = STATUS_SYNTAX;
         length = 0;
     }
     line[length] = 0;
