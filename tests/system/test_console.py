@@ -179,6 +179,7 @@ def test_every_control_character_does_no_harm(shell):
     ("nc -u -l -w 4294968 5000", "nc: 4294968: not a number of seconds"),  # as ms, 704 more than an int's range
     ("nc -u -l -w 1x 5000", "nc: 1x: not a number of seconds"),
     ("nc -u -l -w 0 5000", "nc: 0: not a number of seconds"),
+    ("poweroff ''", "poweroff: usage: poweroff [CODE]"),
     ("wait x", "sh: wait: x: not a process id"),
     ("wait 12x", "sh: wait: 12x: not a process id"),
     ("wait -2", "sh: wait: -2: not a process id"),
