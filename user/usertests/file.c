@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -302,6 +303,28 @@ static void test_concurrent_writers(void)
     EXPECT(read(shared, buffer, 1), 0);
 }
 
+/* <stdio.h> on files: C11, 7.21. */
+static void test_stream_end(void)
+{
+    char line[8] = "before";
+    int fd = open("f", O_WRONLY | O_CREAT | O_APPEND, 0666);
+    FILE *stream = fopen("f", "r");
+
+    EXPECT_TRUE(fd >= 0 && stream);
+    EXPECT(write(fd, "a", 1), 1);
+    EXPECT_TRUE(fgets(line, sizeof line, stream) == line);
+    EXPECT(strcmp(line, "a"), 0);
+    EXPECT_TRUE(feof(stream));
+    /* The end stays the end, whatever comes behind it, until it is taken back. */
+    EXPECT(write(fd, "b", 1), 1);
+    EXPECT(fgetc(stream), EOF);
+    EXPECT_TRUE(fgets(line, sizeof line, stream) == NULL);
+    clearerr(stream);
+    EXPECT(fgetc(stream), 'b');
+    EXPECT(ferror(stream), 0);
+    EXPECT(fclose(stream), 0);
+}
+
 const struct test file_tests[] = {
     {"open_flags", test_open_flags, 10, false},
     {"append", test_append, 10, false},
@@ -317,6 +340,7 @@ const struct test file_tests[] = {
     {"stat", test_stat, 10, false},
     {"device_nodes", test_device_nodes, 10, false},
     {"console_requests", test_console_requests, 10, false},
+    {"stream_end", test_stream_end, 10, false},
     {"concurrent_writers", test_concurrent_writers, 60, false},
     {0},
 };
