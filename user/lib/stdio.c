@@ -144,7 +144,7 @@ size_t fwrite(const void *restrict from, size_t size, size_t count, FILE *restri
 
     for (size_t i = 0; i < size * count; i++)
         put_character(stream, bytes[i]);
-    return put_done(stream) ? 0 : count;
+    return put_done(stream) || size == 0 ? 0 : count;
 }
 
 int fputs(const char *text, FILE *stream)
@@ -279,13 +279,14 @@ int ungetc(int c, FILE *stream)
     return c;
 }
 
+/* NULL: nothing was left, or an error, which half a line must not hide (C11, 7.21.7.2). */
 char *fgets(char *restrict to, int size, FILE *restrict stream)
 {
     int n = 0, c = 0;
 
     while (n < size - 1 && c != '\n' && (c = fgetc(stream)) != EOF)
         to[n++] = (char)c;
-    if (n == 0)
+    if (size < 1 || (c == EOF && (n == 0 || !stream->end)))
         return NULL;
     to[n] = 0;
     return to;

@@ -325,6 +325,27 @@ static void test_stream_end(void)
     EXPECT(fclose(stream), 0);
 }
 
+static void test_stream_errors(void)
+{
+    char line[8] = "before";
+    int ends[2];
+
+    EXPECT(pipe(ends), 0);
+    EXPECT(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    FILE *stream = fdopen(ends[0], "r"), *output = fdopen(ends[1], "w");
+    EXPECT_TRUE(stream && output);
+    EXPECT(write(ends[1], "ab\nc", 4), 4);
+    EXPECT_TRUE(fgets(line, 1, stream) == line); /* room for the closing 0 only: nothing is read */
+    EXPECT(strcmp(line, ""), 0);
+    EXPECT_TRUE(fgets(line, sizeof line, stream) == line);
+    EXPECT(strcmp(line, "ab\n"), 0);
+    EXPECT_TRUE(fgets(line, sizeof line, stream) == NULL); /* an error is no end of a line */
+    EXPECT_TRUE(ferror(stream) && !feof(stream));
+    EXPECT(fwrite(line, 0, 5, output), 0);
+    EXPECT(fwrite(line, 5, 0, output), 0);
+    EXPECT(fclose(stream) | fclose(output), 0);
+}
+
 const struct test file_tests[] = {
     {"open_flags", test_open_flags, 10, false},
     {"append", test_append, 10, false},
@@ -341,6 +362,7 @@ const struct test file_tests[] = {
     {"device_nodes", test_device_nodes, 10, false},
     {"console_requests", test_console_requests, 10, false},
     {"stream_end", test_stream_end, 10, false},
+    {"stream_errors", test_stream_errors, 10, false},
     {"concurrent_writers", test_concurrent_writers, 60, false},
     {0},
 };
