@@ -116,6 +116,17 @@ int route_change(unsigned long request, in_addr_t destination, in_addr_t mask, i
     return netconf_request(request, &route);
 }
 
+/* Whoever frees the list whatever came of it must find nothing there. */
+static ssize_t list_give_up(void **entries)
+{
+    int saved = errno;
+
+    free(*entries);
+    *entries = NULL;
+    errno = saved;
+    return -1;
+}
+
 ssize_t list_fetch(unsigned long request, size_t entry_size, void **entries)
 {
     struct netlist list = {.count = 32};
@@ -123,16 +134,12 @@ ssize_t list_fetch(unsigned long request, size_t entry_size, void **entries)
     *entries = NULL;
     for (;;) { /* until the list fits: it may grow meanwhile */
         void *larger = realloc(*entries, list.count * entry_size);
-        if (!larger) {
-            free(*entries);
-            return -1;
-        }
+        if (!larger)
+            return list_give_up(entries);
         *entries = list.entries = larger;
         uint32_t room = list.count;
-        if (netconf_request(request, &list)) {
-            free(*entries);
-            return -1;
-        }
+        if (netconf_request(request, &list))
+            return list_give_up(entries);
         if (list.available <= room)
             return list.count;
         list.count = list.available + 8;

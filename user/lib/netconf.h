@@ -30,7 +30,7 @@ int route_change(unsigned long request, in_addr_t destination, in_addr_t mask, i
                  const char *dev);
 
 /* One of rvnet's lists (SIOCG...LIST, SIOCGCOUNTERS), in memory from malloc(). Returns the number
- * of entries, -1 on failure. */
+ * of entries, -1 on failure; then *entries is NULL. */
 ssize_t list_fetch(unsigned long request, size_t entry_size, void **entries);
 
 /* Reads ADDRESS/PREFIX or ADDRESS (then *mask is left alone); false if it is neither. */

@@ -3,6 +3,8 @@
  * before goes on working, and all comes back. */
 #include "test.h"
 
+#include "../lib/netconf.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -34,6 +36,9 @@ static void test_descriptors(void)
         EXPECT_ERROR(pipe(ends), EMFILE);
         EXPECT_ERROR(socket(AF_INET, SOCK_DGRAM, 0), EMFILE);
         EXPECT_ERROR(open("new", O_CREAT | O_WRONLY, 0666), EMFILE);
+        void *routes = &opened; /* the library's: a caller may free() what it gets, here too */
+        EXPECT_ERROR(list_fetch(SIOCGRTLIST, sizeof(struct rtentry), &routes), EMFILE);
+        EXPECT_TRUE(routes == NULL);
         EXPECT_ERROR(open("f", O_WRONLY | O_TRUNC), EMFILE);
         close(OPEN_MAX - 1); /* for a pipe, one is too few */
         EXPECT_ERROR(pipe(ends), EMFILE);
