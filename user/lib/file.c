@@ -7,6 +7,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int creat(const char *path, mode_t mode) { return open(path, O_WRONLY | O_CREAT | O_TRUNC, mode); }
@@ -122,23 +123,61 @@ static nfds_t select_collect(int count, const fd_set *sets[3], struct pollfd *fd
     return n;
 }
 
-/* Leaves in the set what is ready; an error makes a descriptor ready for all, since the next call
- * will not wait. Returns how many are. */
-static int select_report(fd_set *set, int events, const struct pollfd *fds, nfds_t n)
+/* What makes a descriptor ready in each of the three sets; an error does for all, since the next call
+ * will not wait. */
+static const int select_events[3] = {POLLIN | POLLERR | POLLHUP, POLLOUT | POLLERR, POLLERR};
+
+/* The descriptors in the set that are ready. */
+static uint64_t select_ready(const fd_set *set, int events, const struct pollfd *fds, nfds_t n)
 {
-    uint64_t asked = set_bits(set), ready = 0;
-    int count = 0;
+    uint64_t ready = 0;
 
     for (nfds_t i = 0; i < n; i++) {
-        uint64_t bit = 1ull << fds[i].fd;
-        if (asked & bit && fds[i].revents & events) {
-            ready |= bit;
-            count++;
-        }
+        if (fds[i].revents & events)
+            ready |= 1ull << fds[i].fd;
     }
+    return ready & set_bits(set);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Like poll(), but what poll() reports unasked and no set is about (that the other end is closed, where
+ * only an error matters) is passed over from then on, instead of ending the wait with nothing ready. */
+static int select_wait(const fd_set *sets[3], struct pollfd *fds, nfds_t n, int ms)
+{
+    int64_t deadline = now_ns() + ms * 1000000ll;
+
+    for (;;) {
+        int64_t left = deadline - now_ns();
+        int result = poll(fds, n, ms < 0 ? -1 : left > 0 ? (int)((left + 999999) / 1000000) : 0);
+        bool wanted = result <= 0;
+        for (nfds_t i = 0; i < n; i++) {
+            bool of_a_set = fds[i].revents & POLLNVAL;
+            for (int k = 0; k < 3; k++)
+                of_a_set |= select_ready(sets[k], select_events[k], &fds[i], 1) != 0;
+            wanted |= of_a_set;
+            if (fds[i].revents && !of_a_set)
+                fds[i] = (struct pollfd){.fd = -1};
+        }
+        if (wanted)
+            return result;
+    }
+}
+
+/* Leaves in the set what is ready; returns how many are. */
+static int select_report(fd_set *set, int events, const struct pollfd *fds, nfds_t n)
+{
+    uint64_t ready = select_ready(set, events, fds, n);
+
     if (set)
         set->bits = ready;
-    return count;
+    return __builtin_popcountll(ready);
 }
 
 int select(int count, fd_set *restrict readable, fd_set *restrict writable, fd_set *restrict failed,
@@ -151,8 +190,9 @@ int select(int count, fd_set *restrict readable, fd_set *restrict writable, fd_s
         errno = EINVAL;
         return -1;
     }
-    nfds_t n = select_collect(count, (const fd_set *[]){readable, writable, failed}, fds);
-    int result = poll(fds, n, ms);
+    const fd_set *sets[] = {readable, writable, failed};
+    nfds_t n = select_collect(count, sets, fds);
+    int result = select_wait(sets, fds, n, ms);
 
     if (result < 0)
         return -1;
@@ -162,9 +202,9 @@ int select(int count, fd_set *restrict readable, fd_set *restrict writable, fd_s
             return -1;
         }
     }
-    return select_report(readable, POLLIN | POLLERR | POLLHUP, fds, n) +
-           select_report(writable, POLLOUT | POLLERR, fds, n) +
-           select_report(failed, POLLERR, fds, n);
+    return select_report(readable, select_events[0], fds, n) +
+           select_report(writable, select_events[1], fds, n) +
+           select_report(failed, select_events[2], fds, n);
 }
 
 ssize_t send(int fd, const void *from, size_t n, int flags)

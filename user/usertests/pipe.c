@@ -235,6 +235,25 @@ static void test_select(void)
     EXPECT_TRUE(FD_ISSET(ends[0], &readable));
 }
 
+/* A pipe without a writer is ready for reading. Asked about something else, select() waits its time out:
+ * 0 means that the time is over. */
+static void test_select_passes_over_what_is_not_asked(void)
+{
+    int ends[2];
+    fd_set writable, failed;
+    struct timeval timeout = {.tv_usec = 200000};
+    int64_t start = now_ms();
+
+    pipe_make(ends);
+    close(ends[1]);
+    FD_ZERO(&writable);
+    FD_ZERO(&failed);
+    FD_SET(ends[0], &failed);
+    EXPECT(select(ends[0] + 1, NULL, &writable, &failed, &timeout), 0);
+    EXPECT_TRUE(now_ms() - start >= 200);
+    EXPECT_TRUE(!FD_ISSET(ends[0], &failed));
+}
+
 /* Above all a negative time does not mean for ever, nor does one too long for an int of
  * milliseconds. */
 static void test_select_arguments(void)
@@ -268,6 +287,7 @@ const struct test pipe_tests[] = {
     {"poll_wakes", test_poll_wakes, 20, false},
     {"poll_killed", test_poll_killed, 10, false},
     {"select", test_select, 10, false},
+    {"select_passes_over", test_select_passes_over_what_is_not_asked, 10, false},
     {"select_arguments", test_select_arguments, 10, false},
     {0},
 };
