@@ -187,6 +187,19 @@ static void emit_signed(struct formatter *f, const struct directive *d)
     emit_number(f, d, magnitude, 10, value < 0 ? "-" : d->plus ? "+" : "");
 }
 
+/* # makes an octal number begin with 0: by a precision that asks for one more digit, unless a precision brings
+ * zeros anyway (C99, 7.19.6.1). Without one, a prefix does. */
+static void emit_octal(struct formatter *f, struct directive d, uint64_t value)
+{
+    int digits = 0;
+
+    for (uint64_t rest = value; rest > 0; rest /= 8)
+        digits++;
+    if (d.alternative && d.precision >= 0 && d.precision <= digits)
+        d.precision = digits + 1;
+    emit_number(f, &d, value, 8, d.alternative && d.precision < 0 && value != 0 ? "0" : "");
+}
+
 /* The # flag marks the base, except for the value 0. */
 static void emit_unsigned(struct formatter *f, const struct directive *d)
 {
@@ -196,7 +209,7 @@ static void emit_unsigned(struct formatter *f, const struct directive *d)
     if (d->specifier == 'u')
         emit_number(f, d, value, 10, "");
     else if (d->specifier == 'o')
-        emit_number(f, d, value, 8, marked ? "0" : "");
+        emit_octal(f, *d, value);
     else
         emit_number(f, d, value, 16, !marked ? "" : d->specifier == 'X' ? "0X" : "0x");
 }

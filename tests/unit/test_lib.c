@@ -156,6 +156,11 @@ static void formats_like_the_host(void **state)
     check("[%s] [%10s] [%-10s] [%.2s] [%10.2s]", "abc", "abc", "abc", "abc", "abc");
     check("%c%c%%|%*d|%-*d|%.*s", 'x', 'y', 6, 42, 6, 42, 2, "abc");
     check("%p", (void *)0x80001234);
+    static const char *const octals[] = {"%#o",   "%#.0o",  "%#.1o",   "%#.2o",
+                                         "%#.5o", "%#05o|", "%#6.3o|", "%#-6o|"};
+    for (size_t i = 0; i < sizeof octals / sizeof *octals; i++)
+        for (unsigned j = 0; j < 70; j += 7)
+            check(octals[i], j);
 }
 
 static void a_short_buffer_is_respected(void **state)
