@@ -96,6 +96,23 @@ static void read_argument(char *argument)
     setting_add(interface, prefix, gateway, "command line");
 }
 
+/* Reads a line without its comment. Returns how long it is, of which the buffer has what there is room for; -1:
+ * the file is at its end. */
+static int read_line(FILE *file, char *line, int size)
+{
+    int length = 0, c = fgetc(file);
+
+    if (c == EOF)
+        return -1;
+    for (bool comment = false; c != EOF && c != '\n'; c = fgetc(file)) {
+        comment |= c == '#';
+        if (!comment && ++length < size)
+            line[length - 1] = (char)c;
+    }
+    line[length < size ? length : size - 1] = 0;
+    return length;
+}
+
 /* A wrong line is reported and passed over: one typing error must not cost the other interfaces. */
 static void read_configuration(void)
 {
@@ -106,14 +123,15 @@ static void read_configuration(void)
         warn(CONFIGURATION);
         return;
     }
-    for (int number = 1; fgets(line, sizeof line, file); number++) {
-        line[strcspn(line, "#\n")] = 0;
+    for (int number = 1, length; (length = read_line(file, line, sizeof line)) >= 0; number++) {
         char *interface = strtok(line, " \t"), *prefix = strtok(NULL, " \t");
         char *keyword = strtok(NULL, " \t"), *gateway = strtok(NULL, " \t");
         if (!interface)
             continue;
         snprintf(where, sizeof where, CONFIGURATION ":%d", number);
-        if (!prefix || (keyword && (strcmp(keyword, "gateway") != 0 || !gateway)))
+        if (length >= (int)sizeof line)
+            warnx("%s: line too long", where);
+        else if (!prefix || (keyword && (strcmp(keyword, "gateway") != 0 || !gateway)))
             warnx("%s: not INTERFACE ADDRESS/PREFIX [gateway ADDRESS]", where);
         else
             setting_add(interface, prefix, gateway, where);

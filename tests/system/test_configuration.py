@@ -1,5 +1,6 @@
 """/etc/net.conf and the kernel's command line, as init reads them: on disk images that are made with other files."""
 
+import re
 import subprocess
 
 import pytest
@@ -59,6 +60,23 @@ def test_wrong_line_is_named_and_passed_over(configured, line):
     shell = configured(f"{line}\nvirtio1 10.9.0.1/16\n", cards=["virtio"] * 2)
     assert "init: /etc/net.conf:1: " in shell.console.text
     assert "10.9.0.1/16" in shell.run("ifconfig virtio1")
+
+
+def test_comment_of_any_length_is_none_of_the_settings(configured):
+    comment = "# " + "x" * 200 + " 10.6.0.1/16"
+    start = "#" * 159 + "virtio0 10.7.0.1/16"  # as long as init's buffer, then what looks like a line
+    shell = configured(f"{comment}\n{start}\nvirtio0 10.9.0.1/16 {comment}\nwrong\n", cards=["virtio"])
+    assert re.findall("^init: .*net.conf.*", shell.console.text, re.M) == [
+        "init: /etc/net.conf:4: not INTERFACE ADDRESS/PREFIX [gateway ADDRESS]"]
+    assert "10.9.0.1/16" in shell.run("ifconfig virtio0")
+
+
+def test_line_that_is_too_long_is_not_cut(configured):
+    """Cut off behind the address, it would be a setting without a gateway."""
+    line = "virtio0 10.9.0.1/16" + " " * 160 + "gateway 10.9.0.2"
+    shell = configured(f"{line}\n", cards=["virtio"])
+    assert "init: /etc/net.conf:1: line too long" in shell.console.text
+    assert "inet" not in shell.run("ifconfig virtio0")
 
 
 def test_unknown_interface_is_named(configured):
