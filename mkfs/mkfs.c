@@ -4,6 +4,7 @@
  * time to speak of. Blocks and inodes are handed out in order: the same arguments give the same
  * image. An image that cannot be completed is removed.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -223,13 +224,25 @@ static void file_add(const char *host_path, const char *path)
     directory_enter(directory, name, number);
 }
 
+/* Reads a decimal number up to `most` in front of the character `end`; returns what stands behind that, NULL
+ * if it is none. (sscanf() takes a sign, and cuts off what does not fit.) */
+static const char *number_read(const char *text, char end, unsigned most, unsigned *number)
+{
+    char *rest;
+    unsigned long value = strtoul(text, &rest, 10);
+    if (!isdigit((unsigned char)*text) || *rest != end || value > most)
+        return NULL;
+    *number = (unsigned)value;
+    return rest + 1;
+}
+
 static void device_add(char *item)
 {
-    char name[60], rest;
+    char name[60];
     unsigned major, minor;
     char *comma = strchr(item, ',');
-    if (!comma || sscanf(comma, ",%u,%u%c", &major, &minor, &rest) != 2 || major > 255 ||
-        minor > 255)
+    const char *second = comma ? number_read(comma + 1, ',', 255, &major) : NULL;
+    if (!second || !number_read(second, 0, 255, &minor))
         fail(2, "dev=%s: expected dev=/PATH,MAJOR,MINOR with numbers up to 255", item);
     *comma = 0;
     uint32_t directory = path_walk_new(item, name);
@@ -335,7 +348,6 @@ static void image_format(uint32_t blocks)
 
 int main(int argc, char **argv)
 {
-    char rest;
     unsigned megabytes;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         fputs(usage, stdout);
@@ -345,7 +357,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    if (sscanf(argv[2], "%u%c", &megabytes, &rest) != 1 || megabytes < 1 || megabytes > MB_MAX)
+    if (!number_read(argv[2], 0, MB_MAX, &megabytes) || megabytes < 1)
         fail(2, "%s: the size is a number of MiB from 1 to %d", argv[2], MB_MAX);
     image_create(argv[1], megabytes * BLOCKS_PER_MB);
     image_format(megabytes * BLOCKS_PER_MB);

@@ -1,6 +1,7 @@
 """The disk seen from programs: errors of the device reach whoever asked, and nobody else; what was confirmed stays."""
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -51,3 +52,15 @@ def test_disk_smaller_than_its_file_system(boot, tmp_path):
     guest = boot(disk=disk_options(image))
     assert guest.wait(30) == 254
     assert "disk0" in guest.console.text
+
+
+@pytest.mark.parametrize("arguments, complaint", [
+    (["4294967297"], "mkfs: 4294967297: the size is a number of MiB from 1 to 65536"),  # 1 in 32 bits
+    (["-4294967295"], "mkfs: -4294967295: the size is a number of MiB from 1 to 65536"),  # the same
+    (["2", "dev=/d,4294967297,1"], "mkfs: dev=/d,4294967297,1: expected dev=/PATH,MAJOR,MINOR with numbers up to 255"),
+], ids=["size", "negative", "device"])
+def test_mkfs_refuses(tmp_path, arguments, complaint):
+    image = tmp_path / "fs.img"
+    made = subprocess.run([BUILD / "mkfs", image, *arguments], capture_output=True, text=True, check=False)
+    assert (made.stderr, made.returncode) == (f"{complaint}\n", 2)
+    assert not image.exists()
