@@ -294,12 +294,16 @@ static void list_add(const char *path)
     if (!list)
         fail(1, "%s: %s", path, strerror(errno));
     while (fgets(line, sizeof(line), list)) {
+        if (strlen(line) == sizeof(line) - 1 && !strchr(line, '\n'))
+            fail(2, "%s: a line is longer than %zu characters", path, sizeof(line) - 2);
         line[strcspn(line, "\r\n")] = 0;
         if (line[0] == '@')
             fail(2, "%s: a list names another list", path);
         if (line[0] != 0 && line[0] != '#')
             item_add(line);
     }
+    if (ferror(list))
+        fail(1, "%s: %s", path, strerror(errno));
     fclose(list);
 }
 

@@ -64,3 +64,15 @@ def test_mkfs_refuses(tmp_path, arguments, complaint):
     made = subprocess.run([BUILD / "mkfs", image, *arguments], capture_output=True, text=True, check=False)
     assert (made.stderr, made.returncode) == (f"{complaint}\n", 2)
     assert not image.exists()
+
+
+@pytest.mark.parametrize("text, complaint", [(None, "Is a directory"),
+                                             ("#" * 4095 + "dir=/x\n", "a line is longer than 4094 characters")],
+                         ids=["directory", "line"])
+def test_mkfs_reads_whole_lists(tmp_path, text, complaint):
+    """The comment has as many characters as there are read at once: dir=/x is no line of its own."""
+    image, listed = tmp_path / "fs.img", tmp_path / "list"
+    listed.mkdir() if text is None else listed.write_text(text)
+    made = subprocess.run([BUILD / "mkfs", image, "2", f"@{listed}"], capture_output=True, text=True, check=False)
+    assert (made.stderr, made.returncode) == (f"mkfs: {listed}: {complaint}\n", 1 if text is None else 2)
+    assert not image.exists()
