@@ -1,5 +1,5 @@
-/* nc -u [-l] [-w SECONDS] [-p PORT] [HOST] PORT: sends standard input as datagrams and writes what
- * comes in to standard output.
+/* nc -u [-w SECONDS] [-p PORT] HOST PORT, nc -u -l [-w SECONDS] PORT: sends standard input as datagrams and
+ * writes what comes in to standard output.
  *
  * Each read of standard input is one datagram: on the console a line, otherwise up to DATAGRAM_SIZE
  * bytes. -l listens on PORT (or -p PORT) and answers the first one that sends something. -p is the
@@ -25,7 +25,10 @@ static bool udp, listening;
 static int idle_ms = -1;
 static const char *local_port, *host, *port;
 
-static void usage(void) { errx(2, "usage: nc -u [-l] [-w SECONDS] [-p PORT] [HOST] PORT"); }
+static void usage(void)
+{
+    errx(2, "usage: nc -u [-w SECONDS] [-p PORT] HOST PORT, or nc -u -l [-w SECONDS] PORT");
+}
 
 static in_port_t port_read(const char *text)
 {
@@ -66,10 +69,10 @@ static void read_options(int argc, char **argv)
         host = argv[optind++];
     if (argc - optind == 1)
         port = argv[optind++];
+    if (optind < argc || (listening ? host || !local_port == !port : !host))
+        usage();
     if (listening && !local_port)
         local_port = port;
-    if (optind < argc || (listening ? !local_port : !host))
-        usage();
 }
 
 static int open_socket(void)

@@ -191,6 +191,12 @@ def test_bad_numbers_are_refused(shell, command, complaint):
     assert shell.run(f"{command} ; echo status $?") == f"{complaint}\nstatus 2\n"
 
 
+@pytest.mark.parametrize("words", ["-l 127.0.0.1 5000", "-l -p 5000 5001", "-l -p 5000 127.0.0.1 5001"])
+def test_nc_takes_no_word_that_it_does_not_heed(shell, words):
+    assert shell.run(f"nc -u -w 1 {words} ; echo status $?") == (
+        "nc: usage: nc -u [-w SECONDS] [-p PORT] HOST PORT, or nc -u -l [-w SECONDS] PORT\nstatus 2\n")
+
+
 def test_kill(shell):
     shell.serve("udpecho 4321", 4321)
     pid = next(line.split()[0] for line in shell.run("ps").splitlines() if "udpecho" in line)
