@@ -158,6 +158,11 @@ def test_what_the_shell_cannot_do_fails(shell, command, output):
     assert shell.run(f"{command} ; echo status $?") == output
 
 
+def test_character_1_is_no_exit_status(shell):
+    """It stands for $? inside the shell."""
+    assert shell.run("false ; echo '\x01?' a\x01\x01b \"$?\x01$?\" > /tmp/\x01 ; cat /tmp/\x01") == "\x01? a\x01\x01b 1\x011\n"
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 

@@ -62,9 +62,11 @@ static char *expand(char *word)
     char *result = malloc(size);
     if (!result)
         errx(1, "out of memory");
-    for (const char *s = word; *s; s++)
-        used += (size_t)snprintf(result + used, size - used, *s == STATUS_MARK ? "%d" : "%c",
-                                 *s == STATUS_MARK ? last_status : *s);
+    for (const char *s = word; *s; s++) {
+        bool status = *s == STATUS_MARK && *++s == '?';
+        used += (size_t)snprintf(result + used, size - used, status ? "%d" : "%c",
+                                 status ? last_status : *s);
+    }
     return result;
 }
 

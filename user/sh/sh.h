@@ -16,9 +16,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LINE_MAX    4096
-#define TOKENS_MAX  1024
-#define STATUS_MARK '\1' /* stands in a word where $? stood; replaced when the command runs */
+#define LINE_MAX   4096
+#define TOKENS_MAX 1024
+/* Stands in a word where $? stood, with the ? behind it; replaced when the command runs. Twice it is itself. */
+#define STATUS_MARK '\1'
 
 enum token_kind {
     TOKEN_END,

@@ -49,8 +49,8 @@ static int operator_read(const char *line)
     return 0;
 }
 
-/* There is always room: a word and its closing 0 are never longer than twice what they were made
- * of. */
+/* There is always room: no character takes more than two, and what ends a word, or the line, makes up for its
+ * closing 0. */
 static void text_put(char c) { text[text_used++] = c; }
 
 /* Copies one character, or $?, from *line; what a backslash does depends on the quotes around it.
@@ -61,11 +61,15 @@ static void character_read(const char **line, char quote)
 
     if (quote != '\'' && s[0] == '$' && s[1] == '?') {
         text_put(STATUS_MARK);
+        text_put('?');
         *line += 2;
         return;
     }
     bool escape = s[0] == '\\' && s[1] && (quote == 0 || (quote == '"' && strchr("\"\\$", s[1])));
-    text_put(escape ? s[1] : s[0]);
+    char c = escape ? s[1] : s[0];
+    text_put(c);
+    if (c == STATUS_MARK)
+        text_put(c);
     *line += escape ? 2 : 1;
 }
 
