@@ -1,13 +1,15 @@
-"""/etc/net.conf and the kernel's command line, as init reads them: on disk images that are made with other files."""
+"""/etc/net.conf and the kernel's command line, as init reads them: on disk images that are made with other files.
+And /etc/resolv.conf, as programs do."""
 
 import re
 import subprocess
 
 import pytest
 
+from harness import wire
 from harness.evidence import BUILD
 from harness.qemu import disk_options
-from shell import Shell
+from shell import Shell, Wired
 
 BIN = ("init", "sh", "ifconfig", "route", "echo")
 
@@ -95,3 +97,19 @@ def test_command_line_goes_first(configured):
     shell = configured("virtio0 10.9.0.1/16\n", words="net.virtio0=10.7.7.7/24,10.7.7.1", cards=["virtio"])
     assert "10.7.7.7/24" in shell.run("ifconfig virtio0")
     assert "10.7.7.1" in shell.run("route")
+
+
+def queries(wired, servers, name):
+    """Whom a program asks for this name, and what the questions are; nobody answers."""
+    wired.run(f"echo '{servers}' > /etc/resolv.conf")
+    since = wired.link.position()
+    wired.run(f"ping -c 1 {name}")
+    asked = [d for frame in wired.link.from_guest(since) if (d := wire.parse_udp(frame)) and d.destination_port == 53]
+    return {wire.ip_text(d.packet.destination) for d in asked}, {d.payload[12:-4] for d in asked}
+
+
+def test_end_of_a_long_comment_is_no_name_server(boot):
+    """The comment is as long as the resolver's buffer."""
+    wired = Wired(boot())
+    assert queries(wired, "#" * 127 + "nameserver 10.0.2.2", "host") == (set(), set())
+    assert queries(wired, "nameserver 10.0.2.100", "host") == ({"10.0.2.100"}, {b"\4host\0"})

@@ -41,8 +41,13 @@ static int servers_read(struct in_addr *servers)
     FILE *file = fopen(CONFIGURATION, "r");
     char line[128];
     int count = 0;
+    bool begins = true;
 
     while (file && count < SERVERS_MAX && fgets(line, sizeof line, file)) {
+        bool rest = !begins; /* of a line that is longer than the buffer: a comment, no server's */
+        begins = strchr(line, '\n');
+        if (rest)
+            continue;
         char *word = strtok(line, " \t\r\n");
         char *address = strtok(NULL, " \t\r\n");
         if (word && address && strcmp(word, "nameserver") == 0)
