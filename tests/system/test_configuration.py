@@ -113,3 +113,13 @@ def test_end_of_a_long_comment_is_no_name_server(boot):
     wired = Wired(boot())
     assert queries(wired, "#" * 127 + "nameserver 10.0.2.2", "host") == (set(), set())
     assert queries(wired, "nameserver 10.0.2.100", "host") == ({"10.0.2.100"}, {b"\4host\0"})
+
+
+@pytest.mark.parametrize("end", ["", "."])
+def test_longest_name_is_asked_for(boot, end):
+    """253 characters (RFC 1035, 2.3.4), not counting a last dot: with it or not, the same 255 octets are sent."""
+    labels = ["a" * 63, "b" * 63, "c" * 63, "d" * 61]
+    question = b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+    wired = Wired(boot())
+    assert len(question) == 255
+    assert queries(wired, "nameserver 10.0.2.100", ".".join(labels) + end) == ({"10.0.2.100"}, {question})

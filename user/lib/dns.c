@@ -64,7 +64,11 @@ static uint8_t *put16(uint8_t *to, uint16_t value)
  * is no name. */
 static uint8_t *put_name(uint8_t *to, const char *name)
 {
-    if (strlen(name) > DNS_NAME_MAX)
+    size_t length = strlen(name);
+
+    if (length > 0 && name[length - 1] == '.') /* takes no room in the message */
+        length--;
+    if (length > DNS_NAME_MAX)
         return NULL;
     while (*name) {
         size_t label = strcspn(name, ".");
