@@ -224,8 +224,8 @@ static void file_add(const char *host_path, const char *path)
     directory_enter(directory, name, number);
 }
 
-/* Reads a decimal number up to `most` in front of the character `end`; returns what stands behind that, NULL
- * if it is none. (sscanf() takes a sign, and cuts off what does not fit.) */
+/* Reads a decimal number up to `most` in front of the character `end`; returns what stands behind
+ * that, NULL if it is none. (sscanf() takes a sign, and cuts off what does not fit.) */
 static const char *number_read(const char *text, char end, unsigned most, unsigned *number)
 {
     char *rest;

@@ -146,8 +146,8 @@ static void set_mtu(const char *name, const char *text, bool now)
         err(1, "%s: mtu %s", name, text);
 }
 
-/* An address and the mask behind it are set as one: see SIOCSIFPREFIX. Without a mask the address gets that of
- * its class. Returns how many words it took. */
+/* An address and the mask behind it are set as one: see SIOCSIFPREFIX. Without a mask the address
+ * gets that of its class. Returns how many words it took. */
 static int set_address(const char *name, char **words, bool now)
 {
     const char *text = words[0];

@@ -96,8 +96,8 @@ static void read_argument(char *argument)
     setting_add(interface, prefix, gateway, "command line");
 }
 
-/* Reads a line without its comment. Returns how long it is, of which the buffer has what there is room for; -1:
- * the file is at its end. */
+/* Reads a line without its comment. Returns how long it is, of which the buffer has what there is
+ * room for; -1: the file is at its end. */
 static int read_line(FILE *file, char *line, int size)
 {
     int length = 0, c = fgetc(file);

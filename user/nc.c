@@ -1,5 +1,5 @@
-/* nc -u [-w SECONDS] [-p PORT] HOST PORT, nc -u -l [-w SECONDS] PORT: sends standard input as datagrams and
- * writes what comes in to standard output.
+/* nc -u [-w SECONDS] [-p PORT] HOST PORT, nc -u -l [-w SECONDS] PORT: sends standard input as
+ * datagrams and writes what comes in to standard output.
  *
  * Each read of standard input is one datagram: on the console a line, otherwise up to DATAGRAM_SIZE
  * bytes. -l listens on PORT (or -p PORT) and answers the first one that sends something. -p is the

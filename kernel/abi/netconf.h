@@ -79,8 +79,9 @@ struct arpreq {
 #define SIOCGARP       0x8954
 #define SIOCSARP       0x8955
 
-/* rvnet's own: an address with its mask, set as one. With the two requests above, the mask of the address's class
- * holds in between, which not every address is legal with, nor every gateway reached. */
+/* rvnet's own: an address with its mask, set as one. With the two requests above, the mask of the
+ * address's class holds in between, which not every address is legal with, nor every gateway
+ * reached. */
 struct ifprefixreq {
     char ifp_name[IFNAMSIZ];
     struct sockaddr ifp_addr; /* AF_INET, both; 0.0.0.0: none any more */

@@ -187,8 +187,8 @@ static void emit_signed(struct formatter *f, const struct directive *d)
     emit_number(f, d, magnitude, 10, value < 0 ? "-" : d->plus ? "+" : "");
 }
 
-/* # makes an octal number begin with 0: by a precision that asks for one more digit, unless a precision brings
- * zeros anyway (C99, 7.19.6.1). Without one, a prefix does. */
+/* # makes an octal number begin with 0: by a precision that asks for one more digit, unless a
+ * precision brings zeros anyway (C99, 7.19.6.1). Without one, a prefix does. */
 static void emit_octal(struct formatter *f, struct directive d, uint64_t value)
 {
     int digits = 0;

@@ -123,8 +123,8 @@ static nfds_t select_collect(int count, const fd_set *sets[3], struct pollfd *fd
     return n;
 }
 
-/* What makes a descriptor ready in each of the three sets; an error does for all, since the next call
- * will not wait. */
+/* What makes a descriptor ready in each of the three sets; an error does for all, since the next
+ * call will not wait. */
 static const int select_events[3] = {POLLIN | POLLERR | POLLHUP, POLLOUT | POLLERR, POLLERR};
 
 /* The descriptors in the set that are ready. */
@@ -147,8 +147,9 @@ static int64_t now_ns(void)
     return now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Like poll(), but what poll() reports unasked and no set is about (that the other end is closed, where
- * only an error matters) is passed over from then on, instead of ending the wait with nothing ready. */
+/* Like poll(), but what poll() reports unasked and no set is about (that the other end is closed,
+ * where only an error matters) is passed over from then on, instead of ending the wait with nothing
+ * ready. */
 static int select_wait(const fd_set *sets[3], struct pollfd *fds, nfds_t n, int ms)
 {
     int64_t deadline = now_ns() + ms * 1000000ll;

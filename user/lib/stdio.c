@@ -235,8 +235,8 @@ int feof(FILE *stream) { return stream->end; }
 int ferror(FILE *stream) { return stream->failed; }
 void clearerr(FILE *stream) { stream->end = stream->failed = false; }
 
-/* Gets more input; false at the end or on an error. The end stays the end until clearerr() (C11, 7.21.7.1),
- * even where more could come behind it, as on the console. */
+/* Gets more input; false at the end or on an error. The end stays the end until clearerr() (C11,
+ * 7.21.7.1), even where more could come behind it, as on the console. */
 static bool stream_fill(FILE *stream)
 {
     stream_flush(stream);

@@ -249,8 +249,9 @@ static int run_processes(const struct node *pipeline)
     return command ? 1 : result; /* the last one's counts, and that one has not been started */
 }
 
-/* Puts copies of the descriptors that will be redirected behind those that a redirection can name. -1: this
- * one was not open; NOT_REDIRECTED: it stays as it is. False, after a message, if there is no room. */
+/* Puts copies of the descriptors that will be redirected behind those that a redirection can name.
+ * -1: this one was not open; NOT_REDIRECTED: it stays as it is. False, after a message, if there is
+ * no room. */
 static bool descriptors_save(const struct redirection *redirection, int copies[REDIRECTABLE])
 {
     for (int fd = 0; fd < REDIRECTABLE; fd++)

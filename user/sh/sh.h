@@ -18,7 +18,8 @@
 
 #define LINE_MAX   4096
 #define TOKENS_MAX 1024
-/* Stands in a word where $? stood, with the ? behind it; replaced when the command runs. Twice it is itself. */
+/* Stands in a word where $? stood, with the ? behind it; replaced when the command runs. Twice it
+ * is itself. */
 #define STATUS_MARK '\1'
 
 enum token_kind {

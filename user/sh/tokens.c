@@ -49,8 +49,8 @@ static int operator_read(const char *line)
     return 0;
 }
 
-/* There is always room: no character takes more than two, and what ends a word, or the line, makes up for its
- * closing 0. */
+/* There is always room: no character takes more than two, and what ends a word, or the line, makes
+ * up for its closing 0. */
 static void text_put(char c) { text[text_used++] = c; }
 
 /* Copies one character, or $?, from *line; what a backslash does depends on the quotes around it.

@@ -141,7 +141,7 @@ static void print_icmp(const struct frame *frame)
     printf(", length %u", frame->transport_length);
 }
 
-/* The length is what the sender claims: one that has no room for the header is shown as it stands. */
+/* The length is what the sender claims: one without room for the header is shown as it stands. */
 static void print_udp(const struct frame *frame)
 {
     unsigned length = get16(frame->transport + 4);

@@ -235,8 +235,8 @@ static void test_select(void)
     EXPECT_TRUE(FD_ISSET(ends[0], &readable));
 }
 
-/* A pipe without a writer is ready for reading. Asked about something else, select() waits its time out:
- * 0 means that the time is over. */
+/* A pipe without a writer is ready for reading. Asked about something else, select() waits its time
+ * out: 0 means that the time is over. */
 static void test_select_passes_over_what_is_not_asked(void)
 {
     int ends[2];
