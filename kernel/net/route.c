@@ -74,11 +74,12 @@ bool ip_is_broadcast(const struct netdev *dev, be32_t address)
            address == READ_ONCE(on->net_broadcast);
 }
 
-/* Networks of one or two addresses have no broadcast address (RFC 3021). One that is larger than
- * its class has no other than its own: the class's would be one of its hosts. table.lock held. */
+/* Networks of one or two addresses have no broadcast address (RFC 3021), nor has that of loopback:
+ * all of 127/8 is this host (RFC 1122, 3.2.1.3(g)). One that is larger than its class has no other
+ * than its own: the class's would be one of its hosts. table.lock held. */
 static void interface_set(struct interface *interface, be32_t address, be32_t mask)
 {
-    bool has_broadcast = address != 0 && ntohl(mask) < 0xfffffffe;
+    bool has_broadcast = address != 0 && !is_loopback(address) && ntohl(mask) < 0xfffffffe;
     WRITE_ONCE(interface->address, address);
     WRITE_ONCE(interface->mask, address != 0 ? mask : 0);
     WRITE_ONCE(interface->subnet_broadcast, has_broadcast ? address | ~mask : ALL_ONES);

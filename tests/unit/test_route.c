@@ -155,6 +155,7 @@ static void test_to_self(void **state)
     struct ip_destination way;
     const be32_t own[][2] = {{BE32(0x7f000001), BE32(0x7f000001)},
                              {BE32(0x7f000009), BE32(0x7f000001)},
+                             {BE32(0x7fffffff), BE32(0x7f000001)},
                              {OWN, OWN},
                              {OWN1, OWN1}};
     for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
@@ -162,6 +163,7 @@ static void test_to_self(void **state)
         assert_ptr_equal(way.dev, &loopback_device);
         assert_int_equal(way.source, own[i][1]);
         assert_false(way.broadcast);
+        assert_false(ip_is_broadcast(&loopback_device, own[i][0]));
     }
     netdev_down(&loopback_device);
     assert_int_equal(ip_route(0, BE32(0x7f000001), &way), -ENETDOWN);
