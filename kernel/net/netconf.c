@@ -98,12 +98,17 @@ static int interface_address_get(const struct netdev *dev, unsigned long request
     return 0;
 }
 
-/* A new address is probed for first. mask 0: that of the address's class. */
+/* Sets an address; mask 0: that of its class. A new one is asked for on the wire first, where that can be
+ * asked: only about one that the interface can have. */
 static int interface_address_change(struct netdev *dev, be32_t address, be32_t mask)
 {
     bool can_ask = netdev_is_running(dev) && !(dev->flags & IFF_LOOPBACK);
-    int result =
-        address != 0 && address != ip_address(dev) && can_ask ? arp_probe(dev, address) : 0;
+    int result = 0;
+    if (address != 0 && address != ip_address(dev)) {
+        result = ip_check_address(dev, address, mask);
+        if (result == 0 && can_ask)
+            result = arp_probe(dev, address);
+    }
     return result < 0 ? result : ip_set_address(dev, address, mask);
 }
 
@@ -114,11 +119,9 @@ static int interface_address_set(struct netdev *dev, unsigned long request,
     be32_t value = address_get(from);
     if (from->sa_family != AF_INET)
         return -EAFNOSUPPORT;
-    if (request == SIOCSIFADDR)
-        return interface_address_change(dev, value, 0);
-    if (ip_address(dev) == 0)
-        return -EADDRNOTAVAIL;
-    return value == 0 ? -EINVAL : ip_set_address(dev, ip_address(dev), value);
+    if (request == SIOCSIFNETMASK)
+        return ip_set_netmask(dev, value);
+    return interface_address_change(dev, value, 0);
 }
 
 /* Both values at once; no class comes in here, so there must be a mask. */

@@ -1,7 +1,7 @@
 /* Addresses and routes: which addresses are ours, and which way a datagram goes (RFC
  * 1122, 3.2.1.3, 3.3.1, 3.3.6).
  *
- *   ip_set_address, ip_address, ip_netmask         one address per interface
+ *   ip_set_address, ip_address, ip_netmask...      one address per interface
  *   ip_is_own, ip_is_broadcast, ip_is_multicast    what kind of address this is
  *   ip_route                                       device, next hop and source for a destination
  *   ip_route_add, delete, list, ip_on_link         the table
@@ -309,19 +309,34 @@ static void routes_renew(struct netdev *dev, be32_t address, be32_t mask)
     }
 }
 
-/* Everything about the routes happens under one lock, so no datagram meets half of the change. */
+/* Everything about the routes happens under one lock, so no datagram meets half of the change. Lock
+ * held. */
+static int address_change(struct netdev *dev, be32_t address, be32_t mask)
+{
+    int result = address != 0 ? address_check(dev, address, mask) : 0;
+    if (result < 0)
+        return result;
+    interface_set(&interfaces[dev->index], address, mask);
+    interface_last = MAX(interface_last, dev->index);
+    routes_renew(dev, address, mask);
+    return 0;
+}
+
+int ip_check_address(const struct netdev *dev, be32_t address, be32_t mask)
+{
+    spinlock_acquire(&table.lock);
+    int result = address_check(dev, address, mask ? mask : class_mask(address));
+    spinlock_release(&table.lock);
+    return result;
+}
+
 int ip_set_address(struct netdev *dev, be32_t address, be32_t mask)
 {
     if (address != 0 && mask == 0)
         mask = class_mask(address);
     spinlock_acquire(&table.lock);
-    int result = address != 0 ? address_check(dev, address, mask) : 0;
     bool moved = address != ip_address(dev);
-    if (result == 0) {
-        interface_set(&interfaces[dev->index], address, mask);
-        interface_last = MAX(interface_last, dev->index);
-        routes_renew(dev, address, mask);
-    }
+    int result = address_change(dev, address, mask);
     spinlock_release(&table.lock);
     if (result < 0 || (dev->flags & IFF_LOOPBACK))
         return result;
@@ -331,6 +346,17 @@ int ip_set_address(struct netdev *dev, be32_t address, be32_t mask)
     if (address != 0 && netdev_is_running(dev))
         arp_announce(dev, address);
     return 0;
+}
+
+/* The address is read under the lock under which it is set again: one that another thread sets at
+ * this time is not undone. */
+int ip_set_netmask(struct netdev *dev, be32_t mask)
+{
+    spinlock_acquire(&table.lock);
+    be32_t address = ip_address(dev);
+    int result = address != 0 ? address_change(dev, address, mask) : -EADDRNOTAVAIL;
+    spinlock_release(&table.lock);
+    return result;
 }
 
 /* --- Configuration: routes --- */
