@@ -169,7 +169,9 @@ uint64_t arp_table_deadline(void)
 }
 
 /* [lab 4] */
-/* No answer came in time: one more request, or the address is given up. True: ask. */
+/* No answer came in time: one more request, or the address is given up. True: ask. A neighbour that
+ * was known is forgotten then (RFC 1122, 2.3.2.1, method 2), so that the next datagram for it asks
+ * all: it may have another station now. Only an address that was asked of all has failed. */
 static bool resolving_expire(struct arp_entry *entry)
 {
     if (entry->requests < ARP_REQUESTS_MAX) {
@@ -178,7 +180,10 @@ static bool resolving_expire(struct arp_entry *entry)
         return true;
     }
     net_count(NET_arp_failed);
-    entry->known = false;
+    if (entry->known) {
+        entry_free(entry);
+        return false;
+    }
     waiting_drop(entry, NET_arp_wait_failed);
     arp_entry_enter(entry, ARP_FAILED);
     return false;

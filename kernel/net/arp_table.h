@@ -7,9 +7,11 @@
  *   FAILED    --hold-down-->                           (none)
  *   COMPLETE  --not confirmed for arp_timeout-->       (none)
  *   COMPLETE  --not confirmed for so long, in use-->   RESOLVING, but still usable
+ *   RESOLVING, still usable --3 requests unanswered--> (none)
  *
  * An entry that is in use when its time is up is asked for again, by unicast (RFC 1122, 2.3.2.1,
- * method 2), and keeps serving meanwhile, so a steady flow never stops for its own cache.
+ * method 2), and keeps serving meanwhile, so a steady flow never stops for its own cache. It goes
+ * if no answer comes, and the next datagram has all asked: the neighbour may have moved.
  *
  * Each state has a list, in the order in which entries entered it, and one duration for all. So the
  * head of each list is the next to expire, and the next deadline, the victim for eviction and every

@@ -112,7 +112,8 @@ static void test_timeout(void **state)
     arp_timeout = saved;
 }
 
-/* An entry in use is asked for by unicast, and serves until the answer fails to come. */
+/* An entry in use is asked for by unicast, and serves until the answer fails to come. Then it is
+ * gone, not failed: the next datagram asks all, and what answers may be another station. */
 static void test_refresh(void **state)
 {
     (void)state;
@@ -134,8 +135,16 @@ static void test_refresh(void **state)
         host_thread_run("arp");
         assert_int_equal(send(PEER, 4), 0);
     }
+    fakenet_clear(&eth0);
     host_thread_run("arp");
-    assert_int_equal(send(PEER, 5), -EHOSTUNREACH);
+    assert_int_equal(COUNTER(arp_failed), 1);
+    assert_int_equal(look_up(PEER, NULL), -ENXIO);
+    assert_int_equal(send(PEER, 5), 0);
+    assert_int_equal(eth0.frame_count, 1);
+    assert_memory_equal(eth0.frames[0].bytes, ether_broadcast, 6);
+    receive(eth0.dev.mac, ARP_REPLY, stranger, PEER, OWN);
+    assert_memory_equal(eth0.frames[1].bytes, stranger, 6);
+    assert_int_equal(eth0.frames[1].bytes[14], 5);
 }
 
 /* The thread sleeps until the earliest deadline, is woken for an earlier one only, and costs nothing
