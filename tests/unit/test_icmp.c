@@ -59,6 +59,21 @@ static void test_echo_with_options(void **state)
     assert_memory_equal(eth0.frames[0].bytes + 42, "abcd", 4);
 }
 
+/* C16: the address that was asked answers, though the way back is another interface's. */
+static void test_echo_of_another_address_of_ours(void **state)
+{
+    (void)state;
+    static struct fakenet eth1;
+    const be32_t other = BE32(0xc0a80101);
+    fakenet_init(&eth1, "eth1", 2);
+    assert_int_equal(ip_set_address(&eth1.dev, other, MASK24), 0);
+    fakenet_clear(&eth1);
+    receive_from(eth0.dev.mac, PEER, other, ICMP_ECHO_REQUEST, 0, 1, NULL, 0);
+    assert_int_equal(eth0.frame_count, 1);
+    assert_int_equal(((const struct ip_header *)(eth0.frames[0].bytes + 14))->source, other);
+    fakenet_clear(&eth1);
+}
+
 static void test_echo_to_a_group_is_not_answered(void **state)
 {
     (void)state;
@@ -172,6 +187,7 @@ int main(void)
         TEST(echo),
         TEST(echo_checksum_corners),
         TEST(echo_with_options),
+        TEST(echo_of_another_address_of_ours),
         TEST(echo_to_a_group_is_not_answered),
         TEST(echo_without_a_way_back),
         TEST(echo_without_headroom),

@@ -246,6 +246,8 @@ static void test_errors_reach_the_socket(void **state)
     assert_int_equal(eth0.frame_count, 0); /* C4: and no answer to any */
     struct ip_destination way;
     assert_int_equal(ip_route(0, PEER, &way), 0);
+    arp_find_neighbour(&way); /* C11: nor has an error made us forget a neighbour */
+    assert_true(way.neighbour_known);
     file_release(file);
 }
 

@@ -136,7 +136,7 @@ static void test_invalid_destinations(void **state)
         assert_int_equal(ip_route(0, wrong[i], &way), -EINVAL);
 }
 
-/* I6, I7 */
+/* I6, I7, I8 */
 static void test_sources(void **state)
 {
     (void)state;
@@ -146,6 +146,11 @@ static void test_sources(void **state)
     const be32_t wrong[] = {PEER, ALL, BE32(0x0a0002ff), BE32(0xe0000001), BE32(0x7f000001)};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
         assert_int_equal(ip_route(wrong[i], PEER, &way), -EADDRNOTAVAIL);
+    /* I8: nor 0.0.0.0, where a route leads through an interface that has no address. */
+    assert_int_equal(ip_set_address(&eth1.dev, 0, 0), 0);
+    assert_int_equal(route_add(FAR, ALL, 0, "eth1"), 0);
+    assert_int_equal(ip_route(0, FAR, &way), -EADDRNOTAVAIL);
+    assert_int_equal(ip_route(OWN, FAR, &way), 0);
 }
 
 /* I7: what goes to ourselves goes through loopback, and 127/8 through nothing else. */
@@ -165,6 +170,11 @@ static void test_to_self(void **state)
         assert_false(way.broadcast);
         assert_false(ip_is_broadcast(&loopback_device, own[i][0]));
     }
+    /* Whatever the table says. */
+    assert_int_equal(route_delete(BE32(0x7f000000), BE32(0xff000000), 0, "lo"), 0);
+    assert_int_equal(route_add(0, 0, GATEWAY, ""), 0);
+    assert_int_equal(ip_route(0, BE32(0x7f000009), &way), 0);
+    assert_ptr_equal(way.dev, &loopback_device);
     netdev_down(&loopback_device);
     assert_int_equal(ip_route(0, BE32(0x7f000001), &way), -ENETDOWN);
 }

@@ -50,6 +50,24 @@ static void test_first_send_binds(void **state)
     assert_int_equal(local_port(socket), port);
 }
 
+/* U8: what bind() has said is the source, not what the way would choose. */
+static void test_bound_address_is_the_source(void **state)
+{
+    (void)state;
+    const be32_t own = BE32(0x7f000001), other = BE32(0x7f000002);
+    struct socket *sender = udp_socket(), *receiver = udp_socket();
+    struct sockaddr_in from;
+    uint8_t got[8];
+    assert_int_equal(bind_to(receiver, own, 9), 0);
+    assert_int_equal(bind_to(sender, other, 10), 0);
+    assert_int_equal(send_to(sender, "abc", 3, own, 9), 3);
+    host_thread_run("lo");
+    struct uio uio = host_uio(got, sizeof(got));
+    assert_int_equal(socket_recvfrom(receiver, &uio, 0, true, &from), 3);
+    assert_int_equal(from.sin_addr.s_addr, other);
+    assert_int_equal(from.sin_port, htons(10));
+}
+
 static void test_connected_socket_may_send_elsewhere(void **state)
 {
     (void)state;
@@ -522,6 +540,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_send_needs_an_address),
         FIXTURE_TEST(test_first_send_binds),
+        FIXTURE_TEST(test_bound_address_is_the_source),
         FIXTURE_TEST(test_connected_socket_may_send_elsewhere),
         FIXTURE_TEST(test_broadcast_needs_permission),
         FIXTURE_TEST(test_oversize_is_refused),
