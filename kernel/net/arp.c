@@ -11,10 +11,12 @@
  * one for good.
  *
  * Address conflicts (RFC 5227): an address is probed before it is used, announced when it is, and
- * defended as in 2.4(c), at most once in DEFEND_INTERVAL. Others' probes are answered. One thing
- * departs from the RFC: probes are PROBE_INTERVAL apart and not one to two seconds, since a machine
- * that boots in a tenth of a second is not to wait for five; who answers later than that is still
- * found out, by its answer to the announcement.
+ * defended as in 2.4(c), at most once in DEFEND_INTERVAL. Others' probes are answered. Two things
+ * depart from the RFC. Probes are PROBE_INTERVAL apart and not one to two seconds, since a machine
+ * that boots in a tenth of a second is not to wait for five. And only an address that is set while
+ * its device runs is probed: when a device or its link comes up, what it has is announced without
+ * a probe (2.1 wants one), since sockets may be using it already. Whoever else has the address is
+ * still found out, by its answer to the announcement.
  */
 #include "net/arp_table.h"
 
