@@ -312,6 +312,11 @@ static void test_modern_ids(void **state)
     assert_string_equal(attached->name, "virtio-pci 01.0");
     assert_int_equal(PCI_SPACE_COMMAND(function) & 0x7, 0x6);
     assert_int_equal(function->command_writes, 2); /* PCI-14: off while sizing, on for the driver */
+    setup(state);
+    function_add(0x1042, 0xff); /* PCI-3 */
+    start();
+    assert_int_equal(attached->id, VIRTIO_ID_BLOCK);
+    assert_ptr_equal(attached->driver, &virtio_blk_driver);
 }
 
 /* PCI-2, PCI-3: transitional devices are driven by their modern half, whatever the revision. */
@@ -321,6 +326,10 @@ static void test_transitional_ids(void **state)
     function_add(0x1001, 0x7f);
     start();
     assert_int_equal(attached->id, VIRTIO_ID_BLOCK);
+    setup(state);
+    function_add(0x1000, 0);
+    start();
+    assert_int_equal(attached->id, VIRTIO_ID_NET);
 }
 
 static void test_other_ids(void **state)
