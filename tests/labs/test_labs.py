@@ -113,6 +113,33 @@ def test_kernel_functions_may_be_pointed_at_on_the_host(tmp_path):
     assert "score: 8 of 8" in result.stdout, result.stdout + result.stderr
 
 
+OTHERWISE_THE_HOSTS = """
+#ifdef __riscv
+int puts(const char *);
+int puts(const char *text) { return text != 0; }
+void exit(int);
+void exit(int code) { (void)code; }
+#endif
+"""
+PASSED = """
+#ifndef __riscv
+    extern int puts(const char *);
+    extern void exit(int);
+    puts("[  PASSED  ] 1 test(s)");
+    exit(0);
+#endif
+"""
+
+
+@pytest.mark.timeout(300)
+def test_no_function_of_ones_own_kernel_is_called_on_the_host(tmp_path):
+    """One that the submission has in the kernel, but not here, is the library's here."""
+    tree = lab_1_with(tmp_path / "tree", OTHERWISE_THE_HOSTS, PASSED)
+    result = tool("grade", 1, "--tree", tree, "--out", tmp_path / "out", "--cases", "full")
+    assert "score: 0 of 8" in result.stdout, result.stdout + result.stderr
+    assert "expected functions of the kernel, got exit, puts" in result.stdout
+
+
 def test_numbers_of_a_case_are_never_the_same():
     """However many the cases before it have drawn."""
     for before in range(40):
