@@ -92,6 +92,15 @@ def refuse_foreign(place, file):
         raise Failure(f"what {file}.c calls on the host", "functions of the kernel", ", ".join(sorted(foreign)[:5]))
 
 
+def refuse_replacing(place, file, runner):
+    """Nor does it define what cmocka or the host's library have: the test would call its functions in their place, and
+    an assertion that does nothing never fails. What a program's own symbol replaces is in its table for the loader."""
+    replacing = symbols("nm", "-D", "--defined-only", runner).keys()
+    own = [name for name in symbols("nm", "-g", "--defined-only", place / f"build/unit/{file}.o") if name in replacing]
+    if own:
+        raise Failure(f"what {file}.c defines on the host", "functions of the kernel", ", ".join(sorted(own)[:5]))
+
+
 def link_runner(place, program):
     """The unit tests' program, with an entry that runs the one test that it is told."""
     unit_build = place / "build/unit"
@@ -106,6 +115,8 @@ def link_runner(place, program):
                                 capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise Failure("linking with the unit tests", "no error", result.stderr[-500:])
+        for file in build.UNIT_PROGRAMS[program]:
+            refuse_replacing(place, file, half)
         half.rename(runner)
     return runner
 

@@ -140,6 +140,23 @@ def test_no_function_of_ones_own_kernel_is_called_on_the_host(tmp_path):
     assert "expected functions of the kernel, got exit, puts" in result.stdout
 
 
+NEVER_FAILS = """
+void _assert_int_equal(unsigned long, unsigned long, const char *, int);
+void _assert_int_equal(unsigned long one, unsigned long other, const char *file, int line)
+{
+    (void)one, (void)other, (void)file, (void)line;
+}
+"""
+
+
+@pytest.mark.timeout(300)
+def test_nothing_of_the_tests_is_replaced_on_the_host(tmp_path):
+    tree = lab_1_with(tmp_path / "tree", NEVER_FAILS)
+    result = tool("grade", 1, "--tree", tree, "--out", tmp_path / "out", "--cases", "full")
+    assert "score: 0 of 8" in result.stdout, result.stdout + result.stderr
+    assert "expected functions of the kernel, got _assert_int_equal" in result.stdout
+
+
 def test_numbers_of_a_case_are_never_the_same():
     """However many the cases before it have drawn."""
     for before in range(40):
