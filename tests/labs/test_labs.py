@@ -17,6 +17,7 @@ TOP = Path(__file__).resolve().parents[2]
 TOOLS = TOP / "labs/tools"
 sys.path.insert(0, str(TOOLS))
 
+import build  # noqa: E402
 import handout  # noqa: E402
 import mutants  # noqa: E402
 import session  # noqa: E402
@@ -155,6 +156,31 @@ def test_nothing_of_the_tests_is_replaced_on_the_host(tmp_path):
     result = tool("grade", 1, "--tree", tree, "--out", tmp_path / "out", "--cases", "full")
     assert "score: 0 of 8" in result.stdout, result.stdout + result.stderr
     assert "expected functions of the kernel, got _assert_int_equal" in result.stdout
+
+
+def refused(place, text):
+    """Why a file of this text is not accepted; None: it is."""
+    (place / "file.c").write_text(text)
+    try:
+        build.submitted_text(place, "file.c")
+    except build.BuildError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("text", ["#include MACRO\n", "#/* \n */include MACRO\n", "/* */ # /* */ include MACRO\n", "%:include MACRO\n",
+                                  "#in\\\nclude MACRO\n", '#include "a/../b"\n', f"#include <a{'/' * 400}../b>\n",
+                                  "#include </a>\n", '# /* */ 3 "file"\n', "a ## b\n", "/*\n*/ __asm__\n"])
+def test_a_file_that_reaches_outside_is_refused(text, tmp_path):
+    assert "may not contain" in refused(tmp_path, text)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["#/*", "#/**/", "# ", "#include <a", '#include "a#', "'\\", '"'])
+def test_looking_into_a_file_ends(text, tmp_path):
+    """However a file of the greatest length is made."""
+    for end in ("", "*/\n"):
+        refused(tmp_path, text * ((build.FILE_MAX - 3) // len(text)) + end)
 
 
 def test_numbers_of_a_case_are_never_the_same():
