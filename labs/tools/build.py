@@ -34,8 +34,11 @@ BUILT_FROM = ("kernel/", "user/", "mkfs/", "Makefile", "tests/bench/", "tests/un
 # Every part takes time in proportion to the text: nothing limits how long this search may last.
 FORBIDDEN = re.compile(r"""
     \#\s*include(?!\s*(?:["<]\w|/[*/])) | \#\s*include(?:[^\n]{0,300}\.\.|[^\n]{300})
-    | \#\s*(?:include_next|import|embed|line|\d)
+    | \#\s*(?:include_next|import|embed|line|(?:ident|sccs)\b|\d)
     | \#\# | \b(?:asm|__asm|__asm__|_Pragma|__has_include\w*|__has_embed)\b""", re.X)
+# Attributes whose text the compiler hands to the assembler as it is, with whatever lines are in it; not in comments and
+# strings, where people write of sections. A raw string could hide where those begin and end.
+INJECTING = re.compile(r'\b(?:__)?(?:section|weakref|symver)(?:__)?\b|\b(?:u8|[uUL])?R"')
 _NO_CODE = re.compile(r"""/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:\\[^\n]|[^"\\\n])*"?|'(?:\\[^\n]|[^'\\\n])*'?""", re.S)
 SPLICE = re.compile(r"\\[ \t\f\v\0]*\n")
 
@@ -116,7 +119,8 @@ def submitted_text(tree, file):
     text = path.read_text(errors="replace")
     whole = SPLICE.sub("", text)  # as the preprocessor sees it
     uncommented = _NO_CODE.sub(lambda m: m.group() if m.group()[0] in "\"'" else " ", whole)
-    found = (FORBIDDEN.search(whole.replace("%:", "#")) or FORBIDDEN.search(uncommented.replace("%:", "#")))
+    found = (FORBIDDEN.search(whole.replace("%:", "#")) or FORBIDDEN.search(uncommented.replace("%:", "#"))
+             or INJECTING.search(_NO_CODE.sub(lambda m: m.group()[0] * 2, uncommented)))
     if found:
         raise BuildError(f"{file} may not contain {found.group()[:60]!r}: it must be complete in itself, and in C")
     return text

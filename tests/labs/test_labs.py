@@ -170,9 +170,18 @@ def refused(place, text):
 
 @pytest.mark.parametrize("text", ["#include MACRO\n", "#/* \n */include MACRO\n", "/* */ # /* */ include MACRO\n", "%:include MACRO\n",
                                   "#in\\\nclude MACRO\n", '#include "a/../b"\n', f"#include <a{'/' * 400}../b>\n",
-                                  "#include </a>\n", '# /* */ 3 "file"\n', "a ## b\n", "/*\n*/ __asm__\n"])
+                                  "#include </a>\n", '# /* */ 3 "file"\n', "a ## b\n", "/*\n*/ __asm__\n",
+                                  '#ident "text"\n', "int a __attribute__((section(NAME)));\n", "#define S __section__\n",
+                                  "#if 0\n' /*\n#endif\nsection /* */\n", '#if 0\n" /*\n#endif\nsection /* */\n',
+                                  "/* *\\\f\n/ symver /* */\n", 'R"(" /* )" weakref /* */\n'])
 def test_a_file_that_reaches_outside_is_refused(text, tmp_path):
     assert "may not contain" in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["/* see section 2 */\n// section 3: don't\n", 'char *text = "\\"section"; /* 2 */\n',
+                                  "char c = '\"', d = '\\''; /* section 4 */\n", '#include /* */ "a.h" // b\n'])
+def test_a_file_that_speaks_of_sections_is_not(text, tmp_path):
+    assert refused(tmp_path, text) is None
 
 
 @pytest.mark.timeout(20)
