@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import sources
@@ -20,6 +21,7 @@ import sources
 FILE_MAX = 1 << 20            # bytes of one file of a submission
 BUILD_SECONDS = 300           # wall; CPU: BUILD_CPU
 BUILD_CPU = 120
+OUTPUT_SHOWN = 20_000         # bytes, the last ones
 MIB = 1 << 20
 E1000 = ["kernel/dev/e1000_rx", "kernel/dev/e1000_tx", "kernel/dev/e1000_hw", "kernel/dev/e1000"]
 UNIT_PROGRAMS = {  # for cases without a guest: which of a submission's files each runs
@@ -65,19 +67,21 @@ def clean_environment():
 
 
 def limited(command, cwd, wall=BUILD_SECONDS, cpu=BUILD_CPU, memory=2048 * MIB, file=64 * MIB, **options):
-    """Runs a command under limits; its exit code and output. At the end its whole process group is ended."""
-    process = subprocess.Popen(command, cwd=cwd, stdin=options.pop("stdin", subprocess.DEVNULL),
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment(),
-                               preexec_fn=limits(cpu, memory, file))
-    try:
-        output = process.communicate(timeout=wall)[0]
-        code = process.returncode
-    except subprocess.TimeoutExpired:
-        output, code = b"took longer than %d s\n" % wall, -signal.SIGKILL
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return code, output[-20000:].decode("utf-8", "replace")
+    """Runs a command under limits; its exit code and output. At the end its whole process group is ended. The output
+    goes to a file, which has the limit of all files: a compiler can be made to say gigabytes."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, cwd=cwd, stdin=options.pop("stdin", subprocess.DEVNULL),
+                                   stdout=said, stderr=subprocess.STDOUT, env=clean_environment(),
+                                   preexec_fn=limits(cpu, memory, file))
+        try:
+            code, late = process.wait(wall), b""
+        except subprocess.TimeoutExpired:
+            code, late = -signal.SIGKILL, b"took longer than %d s\n" % wall
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        said.seek(max(0, said.seek(0, os.SEEK_END) - OUTPUT_SHOWN))
+        return code, (late or said.read()).decode("utf-8", "replace")
 
 
 def unit_targets(programs):

@@ -192,6 +192,14 @@ def test_looking_into_a_file_ends(text, tmp_path):
         refused(tmp_path, text * ((build.FILE_MAX - 3) // len(text)) + end)
 
 
+@pytest.mark.timeout(60)
+def test_what_a_build_says_is_limited(tmp_path):
+    code, output = build.limited(["sh", "-c", "echo first; yes | head -c 100000000; echo last"], tmp_path, file=1 << 20)
+    assert code != 0 and len(output) <= build.OUTPUT_SHOWN and "last" not in output
+    assert build.limited(["sh", "-c", "echo word; exit 3"], tmp_path) == (3, "word\n")
+    assert build.limited(["sleep", "100"], tmp_path, wall=0.1) == (-9, "took longer than 0 s\n")
+
+
 def test_numbers_of_a_case_are_never_the_same():
     """However many the cases before it have drawn."""
     for before in range(40):
