@@ -226,3 +226,26 @@ def test_goes_on_and_spreads(tmp_path):
     now = {name: (out / name / "results.json").stat().st_mtime_ns for name in times}
     assert now["not-building"] == times["not-building"] and now["symlinks"] != times["symlinks"]
     assert {row["submission"]: row["remark"] for row in rows}["symlinks"].startswith("build failed")
+
+
+def odd_zip(path, flags=0, method=0):
+    """An archive of one file, whose headers are changed afterwards: flag 1 says encrypted, method 9 Deflate64."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(FILES[0], "")
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        place = data.index(mark) + at
+        data[place:place + 4] = bytes([flags, 0, method, 0])
+    path.write_bytes(data)
+
+
+@pytest.mark.timeout(120)
+def test_what_cannot_be_unpacked_has_a_result(tmp_path):
+    place, out = tmp_path / "class", tmp_path / "results"
+    place.mkdir()
+    odd_zip(place / "locked.zip", flags=1)
+    odd_zip(place / "unknown.zip", method=9)
+    result, scores, rows = grade_all(place, out)
+    assert scores == {"locked": 0, "unknown": 0} and result.returncode == 0, result.stdout + result.stderr
+    assert "encrypted" in rows[0]["remark"] and "not supported" in rows[1]["remark"]
+    assert not list(out.rglob("unpacked"))
