@@ -103,7 +103,7 @@ class Grader:
         self.folder, self.book, self.tree, self.out = folder, book, tree, out
 
     def rerun(self, case):
-        tree = "" if self.tree == sources.TOP else f" TREE={self.tree}"
+        tree = "" if self.tree == sources.TOP else f" TREE={plain(str(self.tree))}"
         return f"make grade LAB={sources.lab_number(self.folder)}{tree} CASES={case.name}"
 
     def run(self, case):
@@ -196,6 +196,11 @@ def junit(book, results):
     return xml.tostring(suite, encoding="unicode")
 
 
+def plain(text):
+    """Bytes of a file's name that are no UTF-8 as \\udcNN: else no file can be written in which the name stands."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def clean(text):
     return "".join(c if c >= " " or c in "\n\t" else "?" for c in text)
 
@@ -217,12 +222,13 @@ def main():
     parser.add_argument("--keep-build", action="store_true")
     parser.add_argument("--cases", nargs="*", metavar="NAME", help="only these, in this order")
     options = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")
 
     started = time.monotonic()
     folder = sources.lab_folder(options.lab)
     book = casebook_of(folder)
     tree = options.tree.resolve()
-    out = (options.out or sources.TOP / "build/labs" / f"{folder.name}-{tree.name}").resolve()
+    out = (options.out or sources.TOP / "build/labs" / plain(f"{folder.name}-{tree.name}")).resolve()
     out.mkdir(parents=True, exist_ok=True)
     place = out / "tree"
     cases = select(book, options.cases)

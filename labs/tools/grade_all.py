@@ -111,7 +111,7 @@ def name_of(path):
             name = name.removesuffix(ending)
     same = [p for p in path.parent.iterdir() if p != path and p.name.startswith(name)
             and p.name.removeprefix(name) in ("", *ARCHIVES)]
-    return path.name if same else name
+    return grade.plain(path.name if same else name)
 
 
 def is_graded(path, out):

@@ -249,3 +249,19 @@ def test_what_cannot_be_unpacked_has_a_result(tmp_path):
     assert scores == {"locked": 0, "unknown": 0} and result.returncode == 0, result.stdout + result.stderr
     assert "encrypted" in rows[0]["remark"] and "not supported" in rows[1]["remark"]
     assert not list(out.rglob("unpacked"))
+
+
+@pytest.mark.timeout(300)
+def test_names_may_be_no_utf8(tmp_path):
+    """A right submission with such a name, and a file of such a name, gets its points; the others of its class theirs."""
+    place, out, name = tmp_path / "class", tmp_path / "results", os.fsdecode(b"Jos\xe9")
+    solution(place / name)
+    (place / name / "kernel" / f"{name}.c").write_text("")
+    result = subprocess.run([sys.executable, TOOLS / "grade.py", str(LAB), "--tree", place / name, "--out", tmp_path / "one",
+                             "--cases", "boot", "reply"], cwd=TOP, capture_output=True, text=True, check=False,
+                            env={**os.environ, "PYTHONPATH": str(TOOLS), "PYTHONIOENCODING": "utf-8:strict"})
+    assert result.returncode == 0 and "Jos\\udce9.c" in result.stdout, result.stdout + result.stderr
+    (place / name / FILES[0]).unlink()
+    not_building(place, tmp_path / "canary")
+    result, scores, _ = grade_all(place, out)
+    assert scores == {"Jos\\udce9": 0, "not-building": 0} and result.returncode == 0, result.stdout + result.stderr
