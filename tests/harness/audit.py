@@ -10,20 +10,21 @@ from . import wire
 
 
 def audit(frame, guest_mac=None):
-    """The faults of one frame from the guest, as texts; none: []."""
+    """The faults of one frame from the guest, as texts; none: []. What stands before the first colon is the kind of the
+    fault, the same in every frame: graders take points for each kind once."""
     if len(frame) < 14:
-        return [f"frame of {len(frame)} bytes has no whole Ethernet header (L1)"]
+        return [f"frame has no whole Ethernet header (L1): {len(frame)} bytes"]
     faults = []
     if len(frame) > 1514:
-        faults.append(f"frame of {len(frame)} bytes is longer than 1514 (L1)")
+        faults.append(f"frame is longer than 1514 bytes (L1): {len(frame)}")
     if guest_mac is not None and frame[6:12] != guest_mac:
-        faults.append(f"Ethernet source {wire.mac_text(frame[6:12])} is not the guest's (L1)")
+        faults.append(f"Ethernet source is not the guest's (L1): {wire.mac_text(frame[6:12])}")
     kind = int.from_bytes(frame[12:14], "big")
     if kind == wire.ETH_ARP:
         return faults + _audit_arp(frame)
     if kind == wire.ETH_IP:
         return faults + _audit_ip(frame)
-    return faults + [f"Ethernet type {kind:#06x} is neither IPv4 nor ARP (L1)"]
+    return faults + [f"Ethernet type is neither IPv4 nor ARP (L1): {kind:#06x}"]
 
 
 def _audit_arp(frame):
@@ -32,7 +33,7 @@ def _audit_arp(frame):
         return ["ARP packet is short, or not of Ethernet and IPv4 (A1)"]
     faults = []
     if packet.operation not in (wire.ARP_REQUEST, wire.ARP_REPLY):
-        faults.append(f"ARP operation {packet.operation} (A1)")
+        faults.append(f"ARP operation is neither request nor reply (A1): {packet.operation}")
     if packet.sender_mac != packet.eth_source:
         faults.append("ARP sender is not the frame's source (A2)")
     if packet.operation == wire.ARP_REPLY and packet.eth_destination == wire.BROADCAST_MAC:
@@ -54,9 +55,9 @@ def _audit_ip(frame):
     if packet.source[0] == 127 or packet.destination[0] == 127:
         faults.append("a 127/8 address is on the wire (I7)")
     if packet.source[0] >= 224 or packet.source[0] == 0:
-        faults.append(f"source {wire.ip_text(packet.source)} is not one host (I6, I8)")
+        faults.append(f"source is not one host (I6, I8): {wire.ip_text(packet.source)}")
     if packet.destination[0] == 0:
-        faults.append(f"destination {wire.ip_text(packet.destination)} (I8)")
+        faults.append(f"destination is in network 0 (I8): {wire.ip_text(packet.destination)}")
     many = packet.destination[0] >= 224 or packet.destination[3] == 255  # all test networks are /24
     if packet.eth_destination == wire.BROADCAST_MAC and not many:
         faults.append("unicast destination in a link-layer broadcast frame (B2)")
@@ -68,7 +69,7 @@ def _audit_ip(frame):
         if len(packet.payload) < 8 or wire.checksum(packet.payload) != 0:
             faults.append("ICMP message is short or its checksum is wrong (C2)")
     else:
-        faults.append(f"IPv4 protocol {packet.protocol} is neither ICMP nor UDP")
+        faults.append(f"IPv4 protocol is neither ICMP nor UDP: {packet.protocol}")
     return faults
 
 
@@ -83,7 +84,7 @@ def _audit_udp(packet):
         zeroed = segment[:6] + b"\0\0" + segment[8:]
         right = wire.udp_checksum(packet.source, packet.destination, zeroed)
         if right != int.from_bytes(segment[6:8], "big"):
-            faults.append(f"UDP checksum is {segment[6:8].hex()}, expected {right:04x} (U4, U6)")
+            faults.append(f"UDP checksum is wrong (U4, U6): {segment[6:8].hex()}, expected {right:04x}")
     if segment[0:2] == b"\0\0" or segment[2:4] == b"\0\0":
         faults.append("UDP port 0 (U9)")
     return faults
