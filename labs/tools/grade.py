@@ -12,6 +12,7 @@ Exit code: 0 full marks, 1 less, 3 it did not build.
 
 import argparse
 import concurrent.futures
+import fcntl
 import itertools
 import json
 import os
@@ -230,6 +231,9 @@ def main():
     tree = options.tree.resolve()
     out = (options.out or sources.TOP / "build/labs" / plain(f"{folder.name}-{tree.name}")).resolve()
     out.mkdir(parents=True, exist_ok=True)
+    alone_in(out)
+    for file in ("results.json", "results.xml", "build.log"):  # of a run before, of another submission perhaps
+        (out / file).unlink(missing_ok=True)
     place = out / "tree"
     cases = select(book, options.cases)
     build_failure, results = None, []
@@ -255,6 +259,17 @@ def main():
     got, most = score(results)
     sys.stdout.flush()
     return 3 if build_failure else 0 if got == most else 1
+
+
+def alone_in(out):
+    """Waits until no other grader works in the folder: submissions of one name have the same one, unless OUT says
+    otherwise. The lock, on a descriptor that no child inherits, ends with this process."""
+    held = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"waiting for another grader, which works in {out}", flush=True)
+        fcntl.flock(held, fcntl.LOCK_EX)
 
 
 def casebook_of(folder):

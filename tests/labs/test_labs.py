@@ -200,6 +200,19 @@ def test_what_a_build_says_is_limited(tmp_path):
     assert build.limited(["sleep", "100"], tmp_path, wall=0.1) == (-9, "took longer than 0 s\n")
 
 
+@pytest.mark.timeout(300)
+def test_two_graders_in_one_folder_take_turns(tmp_path):
+    """Each has the score of its own submission."""
+    right, other = lab_1_with(tmp_path / "right", ""), lab_1_with(tmp_path / "other", "", "return -1;\n")
+    command = [sys.executable, TOOLS / "grade.py", "1", "--out", tmp_path / "out", "--cases", "full", "broken", "--tree"]
+    graders = [subprocess.Popen([*command, tree], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env={**os.environ, "PYTHONPATH": str(TOOLS), "RVNET_BUILD": str(TOP / "build")})
+               for tree in (right, other, right)]
+    texts = [grader.communicate()[0] for grader in graders]
+    assert ["score: 20 of 20" in text for text in texts] == [True, False, True], "\n".join(texts)
+    assert "score: 0 of 20" in texts[1]
+
+
 def test_numbers_of_a_case_are_never_the_same():
     """However many the cases before it have drawn."""
     for before in range(40):
