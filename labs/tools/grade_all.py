@@ -91,6 +91,7 @@ def grade_one(lab, submission, out, base):
     """In a process of its own: unpack if need be, and grade. Whatever happens, results.json is written."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    began = out.stat().st_mtime_ns  # by the clock that dates the submission's files, too
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
     try:
         tree = unpack(submission, out / "unpacked") if submission.is_file() else top_of(submission)
@@ -99,6 +100,7 @@ def grade_one(lab, submission, out, base):
             raise build.BuildError(f"the grader ended with {code}: see {out / 'report'}")
     except Exception as error:  # of whatever kind: what unpacks an archive raises many
         (out / "results.json").write_text(json.dumps({"score": 0, "output": f"not graded: {error}", "tests": []}))
+    os.utime(out / "results.json", ns=(began, began))  # what has been handed in since is newer: see is_graded()
     shutil.rmtree(out / "unpacked", ignore_errors=True)
     shutil.rmtree(out / "tree", ignore_errors=True)
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,7 @@ TOP = Path(__file__).resolve().parents[2]
 TOOLS = TOP / "labs/tools"
 sys.path.insert(0, str(TOOLS))
 
+import grade_all as class_grader  # noqa: E402
 import mutants  # noqa: E402
 import sources  # noqa: E402
 
@@ -265,3 +267,21 @@ def test_names_may_be_no_utf8(tmp_path):
     not_building(place, tmp_path / "canary")
     result, scores, _ = grade_all(place, out)
     assert scores == {"Jos\\udce9": 0, "not-building": 0} and result.returncode == 0, result.stdout + result.stderr
+
+
+def test_what_is_handed_in_again_meanwhile_is_not_graded(tmp_path, monkeypatch):
+    """The result is that of what was there when the grader began."""
+    def grader(lab, tree, out, base):
+        time.sleep(0.1)  # more than a tick of the clock of files
+        if again:
+            (tree / FILES[0]).write_text("another")
+        time.sleep(0.1)
+        (out / "results.json").write_text("{}")
+        return 0
+    monkeypatch.setattr(class_grader, "run_grader", grader)
+    monkeypatch.setattr(class_grader.resource, "setrlimit", lambda *_: None)
+    submission = solution(tmp_path / "class/one")
+    for again in (False, True):
+        time.sleep(0.1)
+        class_grader.grade_one(LAB, submission, tmp_path / "results/one", None)
+        assert class_grader.is_graded(submission, tmp_path / "results") is not again
