@@ -2,20 +2,24 @@
 
 TREE ?= .
 JOBS ?= 2
+# A path for the shell, whatever is in it: submissions' names are their authors'. Nor are paths put into the
+# environment, for which make would expand them.
+unexport TREE OUT DIR
+quoted = '$(subst ','\'',$(value $1))'
 lab-tool = PYTHONPATH=labs/tools $(PYTHON) labs/tools/$1.py
 
 grade: ## grade a lab: LAB=n [TREE=submission] [CASES="name ..."]
-	@$(call lab-tool,grade) $(LAB) --tree $(TREE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(CASES),--cases $(CASES))
+	@$(call lab-tool,grade) $(LAB) --tree $(call quoted,TREE) --jobs $(JOBS) $(if $(value OUT),--out $(call quoted,OUT)) $(if $(CASES),--cases $(CASES))
 
 ifneq ($(wildcard labs/tools/handout.py),)
 handout: ## make the tree that students of a lab get: LAB=n DIR=path
-	@$(call lab-tool,handout) $(LAB) $(DIR)
+	@$(call lab-tool,handout) $(LAB) $(call quoted,DIR)
 
 grade-all: ## grade a class: LAB=n DIR=submissions [OUT=results] [SSHLOGINFILE=file]
-	@$(call lab-tool,grade_all) $(LAB) $(DIR) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(SSHLOGINFILE),--sshloginfile $(SSHLOGINFILE))
+	@$(call lab-tool,grade_all) $(LAB) $(call quoted,DIR) --jobs $(JOBS) $(if $(value OUT),--out $(call quoted,OUT)) $(if $(SSHLOGINFILE),--sshloginfile $(SSHLOGINFILE))
 
 grade-stability: ## grade the same again and again, and compare the scores: LAB=n [TREE=submission] [RUNS=100] [JOBS=8]
-	@$(call lab-tool,stability) $(LAB) --tree $(TREE) $(if $(RUNS),--runs $(RUNS)) \
+	@$(call lab-tool,stability) $(LAB) --tree $(call quoted,TREE) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(filter command line environment,$(origin JOBS)),--jobs $(JOBS))
 
 test-labs: tools all unit-programs ## the labs' tests in full: each handout, the references, a class of twelve (ten minutes)

@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -104,7 +105,7 @@ class Grader:
         self.folder, self.book, self.tree, self.out = folder, book, tree, out
 
     def rerun(self, case):
-        tree = "" if self.tree == sources.TOP else f" TREE={plain(str(self.tree))}"
+        tree = "" if self.tree == sources.TOP else f" TREE={shlex.quote(plain(str(self.tree)))}"
         return f"make grade LAB={sources.lab_number(self.folder)}{tree} CASES={case.name}"
 
     def run(self, case):

@@ -201,6 +201,19 @@ def test_what_a_build_says_is_limited(tmp_path):
 
 
 @pytest.mark.timeout(300)
+def test_a_tree_may_have_any_name(tmp_path):
+    """Neither make nor the shell reads it as theirs."""
+    tree = lab_1_with(tmp_path / "it's $(shell touch made); touch `touch made` $(touch made)", "")
+    made, out = TOP / "made", tmp_path / "$(shell touch made) out"
+    result = subprocess.run(["make", "-s", "grade", "LAB=1", f"TREE={tree}", f"OUT={out}", "CASES=full"], cwd=TOP,
+                            capture_output=True, text=True, check=False)
+    found = made.exists()
+    made.unlink(missing_ok=True)
+    assert "score: 8 of 8" in result.stdout and not found, result.stdout + result.stderr
+    assert (out / "results.json").exists()
+
+
+@pytest.mark.timeout(300)
 def test_two_graders_in_one_folder_take_turns(tmp_path):
     """Each has the score of its own submission."""
     right, other = lab_1_with(tmp_path / "right", ""), lab_1_with(tmp_path / "other", "", "return -1;\n")
