@@ -125,7 +125,7 @@ bool ip_is_multicast(be32_t address);
 
 /* --- route.c (RFC 1122, 3.3.1): ip_route, ip_is_own and ip_is_broadcast above, and ---
  * addresses, one per interface, and routes. 0 or a negated errno. Setting an address or a mask renews the
- * interface's on-link route; a new address is announced, 0 removes it. mask 0: that of the address's class. */
+ * interface's on-link route; a new address is announced, 0 removes it. mask 0: that of the class. */
 int ip_set_address(struct netdev *dev, be32_t address, be32_t mask);
 int ip_set_netmask(struct netdev *dev, be32_t mask); /* -EADDRNOTAVAIL: there is no address */
 /* Whether dev could have the address: what ip_set_address would say. */
