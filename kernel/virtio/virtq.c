@@ -301,14 +301,15 @@ static void emulator_barrier(struct virtq *queue)
 /* The place where a chain becomes the device's: fences S0 to S2, in this order. */
 bool virtq_kick(struct virtq *queue)
 {
-    uint16_t old = (uint16_t)queue->published, new = (uint16_t)queue->added;
+    uint64_t added = queue->added;
+    uint16_t old = (uint16_t)queue->published, new = (uint16_t)added;
     if (old == new || queue->broken)
         return false;
     /* S0, S1: payload, descriptors and slots, and our last loads from a buffer posted again, come
      * before the index that gives them away (2.7.13.3.1). Once for the whole batch. */
     dma_publish();
     WRITE_ONCE(queue->available->index, new);
-    queue->published = queue->added;
+    queue->published = added;
     /* S2: either the device sees the new index, or we see that it asks for a doorbell (2.7.13.4.1). */
     dma_handshake();
     if (!notify_wanted(queue, old, new)) {
