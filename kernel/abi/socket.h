@@ -55,11 +55,12 @@ struct sockaddr_in {
 #define SO_DOMAIN    39
 #define SO_PROTOCOL  38
 
-#define IP_TOS 1
-#define IP_TTL 2
+#define IP_TOS     1
+#define IP_TTL     2
+#define IP_PKTINFO 8 /* recvmsg tells which address a datagram was sent to: struct in_pktinfo */
 
 #define MSG_PEEK       0x02
-#define MSG_CTRUNC     0x08 /* never set: there is no ancillary data that could be cut */
+#define MSG_CTRUNC     0x08 /* there was no room for the ancillary data */
 #define MSG_TRUNC      0x20
 #define MSG_DONTWAIT   0x40
 #define MSG_WAITFORONE 0x10000 /* recvmmsg: after the first datagram as MSG_DONTWAIT */
@@ -73,7 +74,7 @@ struct iovec {
 };
 
 /* A datagram of one recvmsg or sendmsg. What is received sets msg_namelen, msg_flags and msg_controllen, the
- * latter to 0; who sends ancillary data is refused (EINVAL). */
+ * latter to 0 unless an option of the socket asks for ancillary data; who sends some is refused (EINVAL). */
 struct msghdr {
     void *msg_name;
     socklen_t msg_namelen;
@@ -87,6 +88,25 @@ struct msghdr {
 struct mmsghdr {
     struct msghdr msg_hdr;
     unsigned msg_len; /* bytes that were moved */
+};
+
+/* Ancillary data: pieces that begin with this, one behind the other in msg_control. */
+struct cmsghdr {
+    socklen_t cmsg_len; /* this header and the data: CMSG_LEN() */
+    int cmsg_level;
+    int cmsg_type;
+};
+
+#define CMSG_ALIGN(n)     (((n) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define CMSG_LEN(n)       (CMSG_ALIGN(sizeof(struct cmsghdr)) + (n))
+#define CMSG_SPACE(n)     (CMSG_ALIGN(sizeof(struct cmsghdr)) + CMSG_ALIGN(n))
+#define CMSG_DATA(header) ((unsigned char *)(header) + CMSG_ALIGN(sizeof(struct cmsghdr)))
+
+/* Of level IPPROTO_IP and type IP_PKTINFO. */
+struct in_pktinfo {
+    int ipi_ifindex;             /* the interface that the datagram came in by */
+    struct in_addr ipi_spec_dst; /* our address that an answer should come from */
+    struct in_addr ipi_addr;     /* where it was sent to; that may be a broadcast address */
 };
 
 #define SHUT_RD   0

@@ -21,6 +21,12 @@ struct socket *socket_from_file(struct file *file);
 
 int socket_bind(struct socket *socket, const struct sockaddr *address, socklen_t length);
 int socket_connect(struct socket *socket, const struct sockaddr *address, socklen_t length);
+/* What a received datagram says about its way. */
+struct socket_origin {
+    struct sockaddr_in from; /* sin_family AF_UNSPEC: there was none, the socket is shut down */
+    struct in_pktinfo info;  /* ipi_ifindex 0: the socket's user has not asked (IP_PKTINFO) */
+};
+
 /* `to` may be NULL (connected). flags: MSG_DONTWAIT. The count sent. While the device's queue is full
  * it waits for room, until the socket's send timeout: -EAGAIN, as at once with MSG_DONTWAIT; -EINTR;
  * -ENETDOWN when the device goes down. -ENOBUFS: the mbuf pool is exhausted. */
@@ -65,11 +71,11 @@ void socket_batch_begin(struct socket_batch *batch, unsigned count);
 void socket_batch_end(struct socket *socket, struct socket_batch *batch);
 /* The next datagram would have to be waited for: a glance without a lock. */
 bool socket_batch_must_wait(const struct socket *socket, const struct socket_batch *batch);
-/* As socket_sendto and socket_recvfrom, as part of a batch; NULL: not. */
+/* As socket_sendto and socket_recvfrom, as part of a batch; NULL: not. `origin` may be NULL. */
 ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                     socklen_t length, struct socket_batch *batch);
 ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                       struct sockaddr_in *from, struct socket_batch *batch);
+                       struct socket_origin *origin, struct socket_batch *batch);
 
 int socket_getsockname(struct socket *socket, struct sockaddr_in *address);
 int socket_getpeername(struct socket *socket, struct sockaddr_in *address);

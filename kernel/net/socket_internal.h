@@ -63,6 +63,7 @@ struct socket {
 
     /* Options: [lock] */
     bool broadcast_allowed;
+    bool packet_info; /* read without a lock */
     uint8_t ttl;
     uint8_t tos;
     unsigned send_capacity;

@@ -62,6 +62,9 @@ static int option_set(struct socket *socket, int level, int option, int value)
             return -EINVAL;
         socket->ttl = value == -1 ? IP_TTL_DEFAULT : (uint8_t)value;
         return 0;
+    case OPTION(IPPROTO_IP, IP_PKTINFO): /* RFC 1122, 4.1.3.5 */
+        WRITE_ONCE(socket->packet_info, value != 0);
+        return 0;
     case OPTION(IPPROTO_IP, IP_TOS): /* RFC 1122, 3.2.1.6, 4.1.4 */
         if (value < 0 || value > UINT8_MAX)
             return -EINVAL;
@@ -92,6 +95,8 @@ static int option_get(struct socket *socket, int level, int option)
         return (int)socket->capacity;
     case OPTION(SOL_SOCKET, SO_SNDBUF):
         return (int)socket->send_capacity;
+    case OPTION(IPPROTO_IP, IP_PKTINFO):
+        return socket->packet_info;
     case OPTION(IPPROTO_IP, IP_TTL):
         return socket->ttl;
     case OPTION(IPPROTO_IP, IP_TOS):

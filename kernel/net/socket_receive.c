@@ -205,10 +205,24 @@ static int datagram_take(struct socket *socket, bool peek, bool nonblocking,
     return datagram_wait(socket, peek, nonblocking, batch, out);
 }
 
+/* RFC 1122, 4.1.3.5: a server with several addresses can tell which of them it was asked by. */
+static void origin_fill(const struct socket *socket, const struct mbuf *m,
+                        struct socket_origin *origin)
+{
+    origin->from = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = m->source_port, .sin_addr = {m->source}};
+    origin->info.ipi_ifindex = 0;
+    if (!READ_ONCE(socket->packet_info))
+        return;
+    be32_t answer_from = ip_is_own(m->destination) ? m->destination : ip_address(m->dev);
+    origin->info = (struct in_pktinfo){
+        .ipi_ifindex = m->dev->index, .ipi_spec_dst = {answer_from}, .ipi_addr = {m->destination}};
+}
+
 /* The datagram is off the queue before the user's memory is touched: if that turns out to be
  * bad, the datagram is lost to this caller alone, and counted. Only a peek leaves it. */
 ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                       struct sockaddr_in *from, struct socket_batch *batch)
+                       struct socket_origin *origin, struct socket_batch *batch)
 {
     if (flags & ~(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT))
         return -EOPNOTSUPP;
@@ -218,15 +232,14 @@ ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool n
     if (result < 0)
         return result;
     if (!m) {
-        if (from)
-            from->sin_family = AF_UNSPEC;
+        if (origin)
+            origin->from.sin_family = AF_UNSPEC;
         return 0;
     }
 
     size_t length = m->length, copied = MIN(length, uio->remaining);
-    if (from)
-        *from = (struct sockaddr_in){
-            .sin_family = AF_INET, .sin_port = m->source_port, .sin_addr = {m->source}};
+    if (origin)
+        origin_fill(socket, m, origin);
     result = uio_put(uio, m->data, copied);
     if (batch)
         list_push_back(&batch->read, &m->node);
@@ -242,7 +255,11 @@ ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool n
 ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                         struct sockaddr_in *from)
 {
-    return socket_receive(socket, uio, flags, nonblocking, from, NULL);
+    struct socket_origin origin;
+    ssize_t result = socket_receive(socket, uio, flags, nonblocking, &origin, NULL);
+    if (result >= 0 && from)
+        *from = origin.from;
+    return result;
 }
 
 /* --- Batches --- */

@@ -15,6 +15,7 @@
 #include "abi/errno.h"
 #include "abi/process.h"
 #include "fs/file.h"
+#include "lib/string.h"
 #include "mm/vm.h"
 #include "net/socket.h"
 #include "sys/sys.h"
@@ -151,6 +152,25 @@ static int message_name(struct call *call, uintptr_t user, socklen_t room,
     return 0;
 }
 
+/* How a datagram came, as the message's ancillary data. What does not fit as a whole is left out, and that
+ * is said. 0 or -EFAULT. */
+static int __attribute__((noinline))
+message_info(struct msghdr *header, size_t room, const struct in_pktinfo *info)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(*info))];
+    } control = {.bytes = {0}};
+    if (room < CMSG_LEN(sizeof(*info))) {
+        header->msg_flags |= MSG_CTRUNC;
+        return 0;
+    }
+    control.header = (struct cmsghdr){CMSG_LEN(sizeof(*info)), IPPROTO_IP, IP_PKTINFO};
+    memcpy(CMSG_DATA(&control.header), info, sizeof(*info));
+    header->msg_controllen = MIN(room, sizeof(control));
+    return copy_to_user((uintptr_t)header->msg_control, &control, header->msg_controllen);
+}
+
 /* --- One message --- */
 
 /* The call's first arguments; `flags` is the number of that one, and before it, for a batch, comes the
@@ -199,7 +219,7 @@ static ssize_t message_receive(struct call *call, struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
-    struct sockaddr_in from;
+    struct socket_origin origin;
     uintptr_t name = (uintptr_t)header->msg_name;
     int result = message_buffer(call, header, &uio, pieces);
     if (result < 0)
@@ -208,16 +228,19 @@ static ssize_t message_receive(struct call *call, struct msghdr *header)
         return -EINVAL;
     ssize_t room = (ssize_t)uio.remaining;
     ssize_t length = socket_receive(call->socket, &uio, call->flags | MSG_TRUNC, call->nonblocking,
-                                    &from, call->batch);
+                                    &origin, call->batch);
     if (length < 0)
         return length;
-    bool known = from.sin_family == AF_INET; /* not at the end after a shutdown */
-    if (name && known && message_name(call, name, header->msg_namelen, &from) < 0)
+    bool known = origin.from.sin_family == AF_INET; /* not at the end after a shutdown */
+    if (name && known && message_name(call, name, header->msg_namelen, &origin.from) < 0)
         return -EFAULT;
     if (name)
-        header->msg_namelen = known ? sizeof(from) : 0;
+        header->msg_namelen = known ? sizeof(origin.from) : 0;
+    size_t control_room = header->msg_controllen;
     header->msg_controllen = 0;
     header->msg_flags = length > room ? MSG_TRUNC : 0;
+    if (known && origin.info.ipi_ifindex && message_info(header, control_room, &origin.info) < 0)
+        return -EFAULT;
     return call->flags & MSG_TRUNC ? length : MIN(length, room);
 }
 

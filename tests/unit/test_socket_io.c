@@ -269,6 +269,43 @@ static void test_receive_tells_the_source(void **state)
     assert_int_equal(counter(NET_socket_read), 1);
 }
 
+/* U8: a socket that is bound to no address can be told which one a datagram was sent to. */
+static void test_packet_info(void **state)
+{
+    (void)state;
+    const be32_t loopback = BE32(0x7f000002);
+    const struct {
+        be32_t sent_to, answer_from;
+        int interface;
+    } cases[] = {{OWN_ADDRESS, OWN_ADDRESS, eth.dev.index},
+                 {SUBNET_ALL, OWN_ADDRESS, eth.dev.index},
+                 {loopback, loopback, loopback_device.index}};
+    struct socket *socket = bound_socket();
+    assert_int_equal(get_option(socket, IPPROTO_IP, IP_PKTINFO), 0);
+    for (int asked = 0; asked <= 1; asked++) {
+        assert_int_equal(set_option(socket, IPPROTO_IP, IP_PKTINFO, asked), 0);
+        assert_int_equal(get_option(socket, IPPROTO_IP, IP_PKTINFO), asked);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            struct socket_origin origin;
+            uint8_t got[8];
+            struct uio uio = host_uio(got, sizeof(got));
+            struct datagram datagram = datagram_with("abc", 3);
+            datagram.destination = cases[i].sent_to;
+            if (cases[i].interface == eth.dev.index)
+                datagram_arrive(&datagram);
+            else
+                assert_int_equal(send_to(socket, "abc", 3, loopback, 7), 3);
+            host_thread_run("lo");
+            assert_int_equal(socket_receive(socket, &uio, 0, true, &origin, NULL), 3);
+            assert_int_equal(origin.info.ipi_ifindex, asked ? cases[i].interface : 0);
+            if (asked) {
+                assert_int_equal(origin.info.ipi_addr.s_addr, cases[i].sent_to);
+                assert_int_equal(origin.info.ipi_spec_dst.s_addr, cases[i].answer_from);
+            }
+        }
+    }
+}
+
 static void test_zero_length_is_a_datagram(void **state)
 {
     (void)state;
@@ -553,6 +590,7 @@ int main(void)
         FIXTURE_TEST(test_sender_is_told_of_an_empty_pool),
         FIXTURE_TEST(test_bad_buffer_sends_nothing),
         FIXTURE_TEST(test_receive_tells_the_source),
+        FIXTURE_TEST(test_packet_info),
         FIXTURE_TEST(test_zero_length_is_a_datagram),
         FIXTURE_TEST(test_short_buffer_discards_the_rest),
         FIXTURE_TEST(test_peek_leaves_the_datagram),

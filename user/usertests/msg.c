@@ -122,6 +122,75 @@ static void test_message_errors(void)
     EXPECT_ERROR(recvmsg(fd, &message, MSG_DONTWAIT), EAGAIN);
 }
 
+/* What IP_PKTINFO told about the datagram in a message. */
+static void expect_info(struct msghdr *message, in_addr_t address, int interface)
+{
+    struct in_pktinfo info;
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+
+    EXPECT_TRUE(header);
+    EXPECT(message->msg_flags, 0);
+    EXPECT(header->cmsg_level, IPPROTO_IP);
+    EXPECT(header->cmsg_type, IP_PKTINFO);
+    EXPECT(header->cmsg_len, CMSG_LEN(sizeof info));
+    memcpy(&info, CMSG_DATA(header), sizeof info);
+    EXPECT(info.ipi_addr.s_addr, address);
+    EXPECT(info.ipi_spec_dst.s_addr, address);
+    EXPECT(info.ipi_ifindex, interface);
+    EXPECT(CMSG_NXTHDR(message, header), NULL);
+}
+
+/* Who is bound to no address can be told which one a datagram was sent to (RFC 1122, 4.1.3.5): one message at
+ * a time, and of several each its own. */
+static void test_packet_info(void)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    } control[2];
+    struct iovec part = {bytes, 4};
+    struct sockaddr_in to[2];
+    struct mmsghdr both[2];
+    int on = 1, fd = socket_bound(&own);
+
+    EXPECT(close(fd), 0);
+    own.sin_addr.s_addr = INADDR_ANY;
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    EXPECT(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
+    EXPECT(setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on), 0);
+    for (int i = 0; i < 2; i++) {
+        to[i] = own;
+        to[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK + (unsigned)i);
+        both[i].msg_hdr = message_of(&part, 1, NULL);
+        both[i].msg_hdr.msg_control = &control[i];
+        both[i].msg_hdr.msg_controllen = sizeof control[i];
+        EXPECT(send_to(fd, "data", 4, &to[i]), 4);
+    }
+    EXPECT(recvmmsg(fd, both, 2, 0, NULL), 2);
+    for (int i = 0; i < 2; i++)
+        expect_info(&both[i].msg_hdr, to[i].sin_addr.s_addr, 1);
+
+    struct msghdr *message = &both[0].msg_hdr;
+    EXPECT(send_to(fd, "data", 4, &to[1]), 4);
+    message->msg_controllen = sizeof control[0];
+    EXPECT(recvmsg(fd, message, MSG_PEEK), 4);
+    expect_info(message, to[1].sin_addr.s_addr, 1);
+    message->msg_controllen = CMSG_LEN(sizeof(struct in_pktinfo)) - 1;
+    EXPECT(recvmsg(fd, message, MSG_PEEK), 4); /* there is no room for it */
+    EXPECT(message->msg_flags, MSG_CTRUNC);
+    EXPECT(message->msg_controllen, 0);
+    message->msg_controllen = sizeof control[0];
+    message->msg_control = (void *)8;
+    EXPECT_ERROR(recvmsg(fd, message, 0), EFAULT);
+
+    on = 0;
+    EXPECT(setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on), 0);
+    EXPECT(send_to(fd, "data", 4, &to[1]), 4);
+    message->msg_controllen = sizeof control[0];
+    EXPECT(recvmsg(fd, message, 0), 4); /* nothing is written to that address now */
+    EXPECT(message->msg_controllen, 0);
+}
+
 /* --- several messages --- */
 
 static struct mmsghdr messages[BATCH];
@@ -366,6 +435,7 @@ const struct test message_tests[] = {
     {"gather_and_scatter", test_gather_and_scatter, 10, false},
     {"message_truncation", test_message_truncation, 10, false},
     {"message_errors", test_message_errors, 10, false},
+    {"packet_info", test_packet_info, 10, false},
     {"batch", test_batch, 10, false},
     {"batch_is_bounded", test_batch_is_bounded, 10, false},
     {"wait_for_one", test_wait_for_one, 10, false},

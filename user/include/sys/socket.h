@@ -12,17 +12,7 @@ struct sockaddr_storage {
     uint64_t ss_alignment;
 };
 
-/* Ancillary data. This system has none, so a received message has no first header. */
-struct cmsghdr {
-    socklen_t cmsg_len;
-    int cmsg_level;
-    int cmsg_type;
-};
-
-#define CMSG_ALIGN(n)     (((n) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
-#define CMSG_LEN(n)       (CMSG_ALIGN(sizeof(struct cmsghdr)) + (n))
-#define CMSG_SPACE(n)     (CMSG_ALIGN(sizeof(struct cmsghdr)) + CMSG_ALIGN(n))
-#define CMSG_DATA(header) ((unsigned char *)(header) + CMSG_ALIGN(sizeof(struct cmsghdr)))
+/* Walks over ancillary data. */
 #define CMSG_FIRSTHDR(message)                                                                     \
     ((message)->msg_controllen >= sizeof(struct cmsghdr)                                           \
          ? (struct cmsghdr *)(message)->msg_control                                                \
