@@ -4,11 +4,13 @@
  *   arp ADDRESS            one entry
  *   arp -d ADDRESS         removes an entry
  *   arp -s ADDRESS MAC     enters one for good
+ *   arp -t [SECONDS]       shows or sets how long an entry stays without being confirmed
  */
 #include "lib/netconf.h"
 #include "lib/output.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +77,29 @@ static int one_entry(unsigned long request, const char *address_word, const char
     return 0;
 }
 
+static int timeout_show(void)
+{
+    uint32_t seconds;
+
+    if (netconf_request(SIOCGARPTIMEOUT, &seconds))
+        err(1, "timeout");
+    printf("%u\n", seconds);
+    return 0;
+}
+
+static int timeout_set(const char *word)
+{
+    char *end;
+    unsigned long value = strtoul(word, &end, 10);
+    uint32_t seconds = (uint32_t)value;
+
+    if (!isdigit((unsigned char)*word) || *end || value < 1 || value > UINT32_MAX)
+        errx(2, "%s: not a number of seconds", word);
+    if (netconf_request(SIOCSARPTIMEOUT, &seconds))
+        err(1, "timeout");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *option = argc > 1 ? argv[1] : "-a";
@@ -85,7 +110,11 @@ int main(int argc, char **argv)
         return one_entry(SIOCDARP, argv[2], NULL);
     if (strcmp(option, "-s") == 0 && argc == 4)
         return one_entry(SIOCSARP, argv[2], argv[3]);
+    if (strcmp(option, "-t") == 0 && argc == 2)
+        return output_status(timeout_show(), 1);
+    if (strcmp(option, "-t") == 0 && argc == 3)
+        return timeout_set(argv[2]);
     if (*option != '-' && argc == 2)
         return output_status(one_entry(SIOCGARP, option, NULL), 1);
-    errx(2, "usage: arp [-a] | ADDRESS | -d ADDRESS | -s ADDRESS MAC");
+    errx(2, "usage: arp [-a] | ADDRESS | -d ADDRESS | -s ADDRESS MAC | -t [SECONDS]");
 }

@@ -89,6 +89,10 @@ struct ifprefixreq {
 };
 #define SIOCSIFPREFIX 0x89f4
 
+/* rvnet's own: how long an ARP entry stays without being confirmed, a uint32_t of seconds, at least 1. */
+#define SIOCGARPTIMEOUT 0x89f5
+#define SIOCSARPTIMEOUT 0x89f6
+
 /* rvnet's own lists: the caller gives an array, `count` is its size in and the number of entries filled out;
  * `available` is how many there are. */
 struct netlist {

@@ -1,5 +1,5 @@
 /* The ARP cache; see arp_table.h for its states. Also the requests by which users read and change it:
- * arp_entry_get, arp_entry_set, arp_entry_delete, arp_list, arp_flush. */
+ * arp_entry_get, arp_entry_set, arp_entry_delete, arp_list, arp_flush, arp_set_timeout. */
 #include "net/arp_table.h"
 
 #include "abi/errno.h"
@@ -236,6 +236,18 @@ void arp_flush(struct netdev *dev)
 }
 
 /* --- Requests by users --- */
+
+/* The lists stay in the order of their deadlines, since all of them move alike. */
+int arp_set_timeout(uint32_t seconds)
+{
+    if (seconds == 0)
+        return -EINVAL;
+    spinlock_acquire(&arp_lock);
+    arp_timeout = seconds * NS_PER_SEC;
+    arp_timer_update(arp_table_deadline());
+    spinlock_release(&arp_lock);
+    return 0;
+}
 
 /* What an arpreq names: its address, and its device or the one on whose network the address is. 0,
  * or -EINVAL (not an address of one host), -ENODEV, -ENETUNREACH. */

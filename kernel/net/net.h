@@ -99,6 +99,7 @@ uint32_t arp_list(struct arpreq *entries, uint32_t room);
 
 /* How long an entry stays without being confirmed, ns (RFC 1122, 2.3.2.1: configurable). */
 extern uint64_t arp_timeout;
+int arp_set_timeout(uint32_t seconds); /* 0 or -EINVAL; holds for the entries there are, too */
 
 /* --- ip.c (RFC 791, 1122 3.2.1, 3.3) --- */
 struct ip_send {

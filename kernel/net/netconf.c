@@ -226,6 +226,11 @@ int netconf_ioctl(unsigned long request, void *argument)
     case SIOCSARP:
     case SIOCDARP:
         return arp_change(request, argument);
+    case SIOCGARPTIMEOUT:
+        *(uint32_t *)argument = (uint32_t)(READ_ONCE(arp_timeout) / NS_PER_SEC);
+        return 0;
+    case SIOCSARPTIMEOUT:
+        return arp_set_timeout(*(const uint32_t *)argument);
     case SIOCGIFFLAGS:
     case SIOCGIFADDR:
     case SIOCGIFBRDADDR:

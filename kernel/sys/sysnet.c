@@ -245,6 +245,8 @@ static const struct fixed_request {
     {SIOCDARP, sizeof(struct arpreq), COPY_IN},
     {SIOCGARP, sizeof(struct arpreq), COPY_BOTH},
     {SIOCSARP, sizeof(struct arpreq), COPY_IN},
+    {SIOCGARPTIMEOUT, sizeof(uint32_t), COPY_OUT},
+    {SIOCSARPTIMEOUT, sizeof(uint32_t), COPY_IN},
 };
 
 /* NULL: there is no such request. A search is fast enough for what a person types. */
@@ -266,7 +268,7 @@ static int64_t ioctl_fixed(struct file *file, const struct fixed_request *fixed,
         struct ifprefixreq prefix;
         struct rtentry route;
         struct arpreq arp;
-        int32_t number;
+        uint32_t number;
     } argument = {0};
     if ((fixed->direction & COPY_IN) && copy_from_user(&argument, user, fixed->size) < 0)
         return -EFAULT;

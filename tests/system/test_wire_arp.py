@@ -1,5 +1,7 @@
 """ARP on the wire: rows A1-A6 and L4-L9 of the requirement table (RFC 826, 1122 2.3.2, 5227)."""
 
+import time
+
 import pytest
 
 from harness import wire
@@ -148,6 +150,19 @@ def test_l4_entries_can_be_flushed(wired):
     since = wired.link.position()
     wired.ping()
     assert [f for f in wired.link.from_guest(since) if is_arp_request_for(f, PEER)]
+
+
+def test_l5_timeout_can_be_set(wired):
+    wired.introduce()
+    assert wired.run("arp -t").split() == ["1200"]
+    for wrong in ("0", "-1", "1x", "4294967296"):
+        assert "not a number of seconds" in wired.run(f"arp -t {wrong}")
+    assert "10.0.2.100" in wired.run("arp")
+    wired.run("arp -t 1")
+    assert wired.run("arp -t").split() == ["1"]
+    deadline = time.monotonic() + 20
+    while "10.0.2.100" in wired.run("arp"):
+        assert time.monotonic() < deadline, "expected the entry to go after a second, it stays"
 
 
 @pytest.mark.timeout(40)

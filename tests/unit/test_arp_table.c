@@ -97,8 +97,13 @@ static void test_timeout(void **state)
 {
     (void)state;
     uint64_t saved = arp_timeout;
-    arp_timeout = SECONDS(60);
     receive(ether_broadcast, ARP_REQUEST, peer, PEER, OWN);
+    assert_int_equal(host_thread_run("arp"), clock_ns() + saved);
+    assert_int_equal(arp_set_timeout(0), -EINVAL);
+    unsigned wakes = host_wakes(NULL);
+    assert_int_equal(arp_set_timeout(60), 0); /* the thread learns that it must look earlier */
+    assert_int_equal(host_wakes(NULL), wakes + 1);
+    assert_int_equal(host_thread_run("arp"), clock_ns() + SECONDS(60));
     host_clock_advance(SECONDS(59));
     host_thread_run("arp");
     receive(ether_broadcast, ARP_REQUEST, peer, PEER, OTHER);
