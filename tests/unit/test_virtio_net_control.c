@@ -214,11 +214,14 @@ static void test_broken_control_queue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_receive_mode_follows_the_flags), TEST(test_receive_mode_outlives_a_reset),
-        TEST(test_device_that_cannot_be_told),     TEST(test_control_queue_too_small),
-        TEST(test_device_that_cannot_be_told),     TEST(test_command_refused),
-        TEST(test_command_that_is_not_answered),   TEST(test_broken_control_queue),
-        TEST(test_device_hangs_during_the_start),  TEST(test_broken_control_queue),
+        TEST(test_receive_mode_follows_the_flags),
+        TEST(test_receive_mode_outlives_a_reset),
+        TEST(test_device_that_cannot_be_told),
+        TEST(test_control_queue_too_small),
+        TEST(test_command_refused),
+        TEST(test_command_that_is_not_answered),
+        TEST(test_device_hangs_during_the_start),
+        TEST(test_broken_control_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
