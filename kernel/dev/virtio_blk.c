@@ -113,10 +113,9 @@ static unsigned blk_collect(struct virtio_blk *blk)
     return count;
 }
 
-/* Interrupt handler. */
-static void blk_queue_event(struct virtio_device *device)
+/* Interrupt handler: requests may have been answered. */
+static void answers_collect(struct virtio_blk *blk)
 {
-    struct virtio_blk *blk = device->context;
     spinlock_acquire(&blk->lock);
     if (blk->state == BLK_RUNNING)
         blk_collect(blk);
@@ -136,17 +135,24 @@ static int blk_read_capacity(struct virtio_blk *blk)
 }
 
 /* Interrupt handler: the disk was resized, or the device has stopped working (2.1.2). */
-static void blk_config_event(struct virtio_device *device)
+static void config_look(struct virtio_blk *blk)
 {
-    struct virtio_blk *blk = device->context;
-    if (!virtio_needs_reset(device)) {
+    if (!virtio_needs_reset(blk->device)) {
         blk_read_capacity(blk);
         return;
     }
-    kprintf("%s: the device asks for a reset\n", device->name);
+    kprintf("%s: the device asks for a reset\n", blk->device->name);
     spinlock_acquire(&blk->lock);
     blk_fail(blk);
     spinlock_release(&blk->lock);
+}
+
+static void blk_interrupt(struct virtio_device *device, uint32_t events)
+{
+    if (events & VIRTIO_INTERRUPT_QUEUE)
+        answers_collect(device->context);
+    if (events & VIRTIO_INTERRUPT_CONFIG)
+        config_look(device->context);
 }
 
 /* Lock held in state FAILED, given up during the reset, held again. Ends every request. Should the
@@ -366,6 +372,5 @@ const struct virtio_driver virtio_blk_driver = {
     .device_id = VIRTIO_ID_BLOCK,
     .name = "block",
     .probe = blk_probe,
-    .queue_event = blk_queue_event,
-    .config_event = blk_config_event,
+    .interrupt = blk_interrupt,
 };

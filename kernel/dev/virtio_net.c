@@ -369,26 +369,16 @@ static int net_probe(struct virtio_device *device)
     return 0;
 }
 
-/* Who waits for the answer to a command looks for itself. */
-static void net_queue_event(struct virtio_device *device)
+/* Frames have come, or room for waiting ones, or there is something to attend to, since the link changed or
+ * the device has failed: in any case a matter for the poll thread. Who waits for the answer to a command
+ * looks for itself. */
+static void net_interrupt(struct virtio_device *device, uint32_t events)
 {
     struct virtio_net *net = device->context;
-    if (READ_ONCE(net->commanding))
+    if ((events & VIRTIO_INTERRUPT_QUEUE) && READ_ONCE(net->commanding))
         virtio_net_control_event(net);
-}
-
-/* The link changed, or the device has failed. */
-static void net_config_event(struct virtio_device *device)
-{
-    struct virtio_net *net = device->context;
-    __atomic_store_n(&net->attention, true, __ATOMIC_RELEASE);
-}
-
-/* Frames have come, or room for waiting ones, or there is something to attend to: in any case a matter
- * for the poll thread. */
-static void net_interrupted(struct virtio_device *device)
-{
-    struct virtio_net *net = device->context;
+    if (events & VIRTIO_INTERRUPT_CONFIG)
+        __atomic_store_n(&net->attention, true, __ATOMIC_RELEASE);
     netdev_interrupt(&net->dev);
 }
 
@@ -396,7 +386,5 @@ const struct virtio_driver virtio_net_driver = {
     .device_id = VIRTIO_ID_NET,
     .name = "network",
     .probe = net_probe,
-    .queue_event = net_queue_event,
-    .config_event = net_config_event,
-    .interrupted = net_interrupted,
+    .interrupt = net_interrupt,
 };

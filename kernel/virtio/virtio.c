@@ -53,13 +53,8 @@ void virtio_interrupt(struct virtio_device *device, uint32_t events)
     /* An interrupt line can be raised before the driver is ready, or after it gave up. */
     if (!READ_ONCE(device->context))
         return;
-    if (events & VIRTIO_INTERRUPT_QUEUE)
-        device->driver->queue_event(device);
-    if (events & VIRTIO_INTERRUPT_CONFIG)
-        device->driver->config_event(device);
-    if ((events & (VIRTIO_INTERRUPT_QUEUE | VIRTIO_INTERRUPT_CONFIG)) &&
-        device->driver->interrupted)
-        device->driver->interrupted(device);
+    if (events & (VIRTIO_INTERRUPT_QUEUE | VIRTIO_INTERRUPT_CONFIG))
+        device->driver->interrupt(device, events);
 }
 
 /* A status write keeps every bit that was set before (2.1.1). */

@@ -74,12 +74,10 @@ struct virtio_driver {
      * registers it with the kernel. 0, or a negated errno: then the device has been reset, or has
      * been told that it FAILED, and is left alone from here on. */
     int (*probe)(struct virtio_device *device);
-    /* Interrupt handler: at least one queue may have used buffers. Must tolerate that none has. */
-    void (*queue_event)(struct virtio_device *device);
-    /* Interrupt handler: the configuration has changed, or the device needs a reset. */
-    void (*config_event)(struct virtio_device *device);
-    /* Interrupt handler: once for each interrupt, behind what it was for. NULL: the driver need not know. */
-    void (*interrupted)(struct virtio_device *device);
+    /* Interrupt handler, once for each interrupt. `events`: one or both of VIRTIO_INTERRUPT_QUEUE, at least
+     * one queue may have used buffers (must tolerate that none has), and VIRTIO_INTERRUPT_CONFIG, the
+     * configuration has changed or the device needs a reset. */
+    void (*interrupt)(struct virtio_device *device, uint32_t events);
 };
 
 struct virtio_device {

@@ -73,24 +73,15 @@ static int probe(struct virtio_device *virtio)
     return probe_result;
 }
 
-static void queue_event(struct virtio_device *virtio)
+static void events_count(struct virtio_device *virtio, uint32_t events)
 {
     assert_ptr_equal(virtio, attached);
-    queue_events++;
+    queue_events += (events & VIRTIO_INTERRUPT_QUEUE) != 0;
+    config_events += (events & VIRTIO_INTERRUPT_CONFIG) != 0;
 }
 
-static void config_event(struct virtio_device *virtio)
-{
-    assert_ptr_equal(virtio, attached);
-    config_events++;
-}
-
-const struct virtio_driver virtio_blk_driver = {
-    VIRTIO_ID_BLOCK, "block", probe, queue_event, config_event, NULL,
-};
-const struct virtio_driver virtio_net_driver = {
-    VIRTIO_ID_NET, "network", probe, queue_event, config_event, NULL,
-};
+const struct virtio_driver virtio_blk_driver = {VIRTIO_ID_BLOCK, "block", probe, events_count};
+const struct virtio_driver virtio_net_driver = {VIRTIO_ID_NET, "network", probe, events_count};
 
 /* --- the model --- */
 
