@@ -71,6 +71,13 @@ static inline void *vm_user_page(const struct vm_space *space, uintptr_t address
     return (char *)PTE_ADDRESS(*entry) + address % PAGE_SIZE;
 }
 
+/* Whether a user object of 1 to PAGE_SIZE bytes, which lies on two pages at most, allows `access`. */
+static inline bool vm_user_allows(const struct vm_space *space, uintptr_t address, size_t n,
+                                  unsigned access)
+{
+    return vm_user_page(space, address, access) && vm_user_page(space, address + n - 1, access);
+}
+
 /* In proc/usercopy.c, because they act on the current process: copies between kernel memory and its user
  * memory. 0 or -EFAULT. They walk the page table and copy through the kernel's own mapping: switching
  * sstatus.SUM on would flush QEMU's TLB. */

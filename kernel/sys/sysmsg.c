@@ -73,9 +73,7 @@ struct message {
 /* One that cannot be used where it lies. */
 static int __attribute__((noinline)) message_copy_in(struct message *message, unsigned access)
 {
-    const struct vm_space *space = current_proc()->space;
-    uintptr_t last = message->user + message->size - 1;
-    if (!vm_user_page(space, message->user, access) || !vm_user_page(space, last, access))
+    if (!vm_user_allows(current_proc()->space, message->user, message->size, access))
         return -EFAULT;
     message->header = &message->copy;
     return copy_from_user(&message->copy, message->user, message->size);

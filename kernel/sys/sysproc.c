@@ -58,11 +58,10 @@ int64_t sys_fork(void)
 /* waitpid(pid, status, options); status may be NULL. */
 int64_t sys_waitpid(void)
 {
-    const struct vm_space *space = current_proc()->space;
-    uintptr_t to = syscall_argument(1), last = to + sizeof(int) - 1;
+    uintptr_t to = syscall_argument(1);
     int status = 0;
 
-    if (to && (!vm_user_page(space, to, VM_WRITE) || !vm_user_page(space, last, VM_WRITE)))
+    if (to && !vm_user_allows(current_proc()->space, to, sizeof status, VM_WRITE))
         return -EFAULT; /* found out before a child is reaped for nothing */
     pid_t pid = proc_wait(syscall_argument_int(0), &status, syscall_argument_int(2));
     if (pid > 0 && to && copy_to_user(to, &status, sizeof status))
