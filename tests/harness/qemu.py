@@ -10,6 +10,7 @@ A Link for each network interface carries raw frames; attach hosts to guest.link
 """
 
 import ctypes
+import functools
 import json
 import os
 import re
@@ -37,13 +38,20 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
+@functools.cache
+def version(program):
+    """(major, minor) of a QEMU, or None if it does not say. Asked once: it takes as long as a tenth of a test."""
+    first = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"version (\d+)\.(\d+)", first)
+    return tuple(map(int, found.groups())) if found else None
+
+
 def missing():
     """What keeps QEMU from running here, as a text for people; None: nothing."""
     if shutil.which(QEMU) is None:
         return f"{QEMU} is not installed: Debian has it in the package qemu-system-misc (make deps)"
-    first = subprocess.run([QEMU, "--version"], capture_output=True, text=True).stdout
-    found = re.search(r"version (\d+)\.(\d+)", first)
-    if found and tuple(map(int, found.groups())) < QEMU_VERSION:
+    found = version(QEMU)
+    if found and found < QEMU_VERSION:
         return (f"{QEMU} is version {'.'.join(found.groups())}, expected 7.2 or later: older ones lack "
                 "-netdev dgram, which carries the frames")
     for file in ("kernel.elf", "fs.img"):
@@ -184,7 +192,8 @@ class Guest:
         """run: the command of a scripted run, after which the guest powers off with its exit code; None: a
         shell. nics: how many network interfaces; nic: more properties of each; cards: the kind of each (CARDS),
         and properties of its own behind a comma.
-        disk: other options in place of disk_options(). options: more of them. modern: virtio version 2. deadline: seconds until QEMU is killed.
+        disk: other options in place of disk_options(). options: more of them. modern: virtio version 2.
+        deadline: seconds until QEMU is killed.
         words: for the kernel's command line."""
         self.evidence = evidence
         self.console = Console()
