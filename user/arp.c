@@ -10,7 +10,6 @@
 #include "lib/output.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,11 +88,10 @@ static int timeout_show(void)
 
 static int timeout_set(const char *word)
 {
-    char *end;
-    unsigned long value = strtoul(word, &end, 10);
-    uint32_t seconds = (uint32_t)value;
+    const char *wrong;
+    uint32_t seconds = (uint32_t)strtonum(word, 1, UINT32_MAX, &wrong);
 
-    if (!isdigit((unsigned char)*word) || *end || value < 1 || value > UINT32_MAX)
+    if (wrong)
         errx(2, "%s: not a number of seconds", word);
     if (netconf_request(SIOCSARPTIMEOUT, &seconds))
         err(1, "timeout");

@@ -137,12 +137,12 @@ static void set_mask(const char *name, const char *text, bool now)
 
 static void set_mtu(const char *name, const char *text, bool now)
 {
-    char *end;
-    long mtu = strtol(text, &end, 10);
+    const char *wrong;
+    int mtu = (int)strtonum(text, 1, 65535, &wrong);
 
-    if (end == text || *end || mtu <= 0 || mtu > 65535)
+    if (wrong)
         errx(2, "%s: not an MTU", text);
-    if (now && interface_set_number(name, SIOCSIFMTU, (int)mtu))
+    if (now && interface_set_number(name, SIOCSIFMTU, mtu))
         err(1, "%s: mtu %s", name, text);
 }
 

@@ -1,8 +1,8 @@
 /* kill [-SIGNAL] PID...: ends processes. SIGNAL is a number or a name (INT, KILL, TERM...); -0 only
  * asks whether the process exists. A negative PID is a process group; put -- in front of it. */
-#include <ctype.h>
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +18,11 @@ static const struct {
 
 static int signal_read(const char *text)
 {
-    char *end;
-    long number = strtol(text, &end, 10);
+    const char *wrong;
+    int number = (int)strtonum(text, 0, SIGNAL_LIMIT - 1, &wrong);
 
-    if (end != text && *end == 0 && number >= 0 && number < SIGNAL_LIMIT)
-        return (int)number;
+    if (!wrong)
+        return number;
     if (strncasecmp(text, "SIG", 3) == 0)
         text += 3;
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
@@ -44,12 +44,12 @@ int main(int argc, char **argv)
         errx(2, "usage: kill [-SIGNAL] PID...");
 
     for (int i = first; i < argc; i++) {
-        char *end;
-        long pid = strtol(argv[i], &end, 10);
-        if (end == argv[i] || *end || pid != (pid_t)pid) {
+        const char *wrong;
+        pid_t pid = (pid_t)strtonum(argv[i], INT_MIN, INT_MAX, &wrong);
+        if (wrong) {
             warnx("%s: not a process id", argv[i]);
             failed = 1;
-        } else if (kill((pid_t)pid, signal)) {
+        } else if (kill(pid, signal)) {
             warn("%s", argv[i]);
             failed = 1;
         }

@@ -32,23 +32,23 @@ static void usage(void)
 
 static in_port_t port_read(const char *text)
 {
-    char *end;
-    long number = strtol(text, &end, 10);
+    const char *wrong;
+    uint16_t number = (uint16_t)strtonum(text, 1, 65535, &wrong);
 
-    if (end == text || *end || number < 1 || number > 65535)
+    if (wrong)
         errx(2, "%s: not a port", text);
-    return htons((uint16_t)number);
+    return htons(number);
 }
 
 /* As milliseconds, for poll(). */
 static int seconds_read(const char *text)
 {
-    char *end;
-    long number = strtol(text, &end, 10);
+    const char *wrong;
+    int number = (int)strtonum(text, 1, INT_MAX / 1000, &wrong);
 
-    if (end == text || *end || number < 1 || number > INT_MAX / 1000)
+    if (wrong)
         errx(2, "%s: not a number of seconds", text);
-    return (int)number * 1000;
+    return number * 1000;
 }
 
 static void read_options(int argc, char **argv)

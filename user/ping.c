@@ -109,10 +109,10 @@ static void reply_wait(long n, struct icmp_echo *packet, uint64_t sent_at)
 
 static long number_read(const char *text, long least, long most)
 {
-    char *end;
-    long n = strtol(text, &end, 10);
+    const char *wrong;
+    long n = strtonum(text, least, most, &wrong);
 
-    if (end == text || *end || n < least || n > most)
+    if (wrong)
         errx(2, "%s: not a number from %ld to %ld", text, least, most);
     return n;
 }

@@ -5,11 +5,11 @@
 
 int main(int argc, char **argv)
 {
-    char *end = "";
-    long code = argc > 1 ? strtol(argv[1], &end, 10) : 0;
+    const char *wrong = NULL;
+    int code = argc > 1 ? (int)strtonum(argv[1], 0, 255, &wrong) : 0;
 
-    if (argc > 2 || (argc == 2 && end == argv[1]) || *end || code < 0 || code > 255)
+    if (argc > 2 || wrong)
         errx(2, "usage: poweroff [CODE]");
-    poweroff((int)code);
+    poweroff(code);
     err(1, "poweroff");
 }

@@ -11,10 +11,10 @@
 int main(int argc, char **argv)
 {
     static char datagram[DATAGRAM_MAX];
-    char *end = "";
-    long port = argc == 2 ? strtol(argv[1], &end, 10) : 0;
+    const char *wrong = "missing";
+    long port = argc == 2 ? strtonum(argv[1], 1, 65535, &wrong) : 0;
 
-    if (port < 1 || port > 65535 || *end)
+    if (wrong)
         errx(2, "usage: udpecho PORT");
 
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};

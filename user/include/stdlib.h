@@ -22,6 +22,10 @@ long strtol(const char *restrict text, char **restrict end, int base);
 unsigned long strtoul(const char *restrict text, char **restrict end, int base);
 long long strtoll(const char *restrict text, char **restrict end, int base);
 unsigned long long strtoull(const char *restrict text, char **restrict end, int base);
+/* BSD's: the whole of a text as a decimal number from least to most. If it is none, then 0, errno EINVAL or
+ * ERANGE, and *wrong, which is NULL if it is one, says "invalid", "too small" or "too large". `wrong` may be
+ * NULL. */
+long long strtonum(const char *text, long long least, long long most, const char **wrong);
 int abs(int n);
 
 void qsort(void *items, size_t count, size_t size, int (*compare)(const void *a, const void *b));

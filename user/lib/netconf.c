@@ -149,7 +149,8 @@ ssize_t list_fetch(unsigned long request, size_t entry_size, void **entries)
 /* A shift by 32 would be undefined, so /0 is a case of its own. */
 bool prefix_read(const char *text, in_addr_t *address, in_addr_t *mask)
 {
-    char host[INET_ADDRSTRLEN], *end;
+    char host[INET_ADDRSTRLEN];
+    const char *wrong;
     size_t length = strcspn(text, "/");
 
     if (length >= sizeof host)
@@ -160,8 +161,8 @@ bool prefix_read(const char *text, in_addr_t *address, in_addr_t *mask)
         return false;
     if (text[length] == 0)
         return true;
-    long bits = strtol(text + length + 1, &end, 10);
-    if (end == text + length + 1 || *end || bits < 0 || bits > 32)
+    int bits = (int)strtonum(text + length + 1, 0, 32, &wrong);
+    if (wrong)
         return false;
     *mask = bits ? htonl(0xffffffffu << (32 - bits)) : 0;
     return true;

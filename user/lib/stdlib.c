@@ -89,6 +89,29 @@ unsigned long long strtoull(const char *restrict text, char **restrict end, int 
     return strtoul(text, end, base);
 }
 
+long long strtonum(const char *text, long long least, long long most, const char **wrong)
+{
+    int saved = errno;
+    char *end;
+
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    bool none = end == text || *end, overflow = errno == ERANGE;
+    const char *reason = NULL;
+    if (none)
+        reason = "invalid";
+    else if (value < least || (overflow && value < 0))
+        reason = "too small";
+    else if (value > most || overflow)
+        reason = "too large";
+    if (reason)
+        saved = none ? EINVAL : ERANGE;
+    errno = saved;
+    if (wrong)
+        *wrong = reason;
+    return reason ? 0 : value;
+}
+
 int atoi(const char *text) { return (int)strtol(text, NULL, 10); }
 long atol(const char *text) { return strtol(text, NULL, 10); }
 int abs(int n) { return n < 0 ? -n : n; }

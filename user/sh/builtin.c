@@ -3,6 +3,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -24,22 +25,13 @@ static int builtin_cd(char **words)
     return 1;
 }
 
-/* The whole word as a number; false if it is none. */
-static bool number_read(const char *text, int *number)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-
-    *number = (int)value;
-    return end != text && *end == 0 && value == *number;
-}
-
 /* A script that meant to end does so, whatever it meant to end with; a person may try again. */
 static int builtin_exit(char **words)
 {
-    int status = last_status;
+    const char *wrong = NULL;
+    int status = words[1] ? (int)strtonum(words[1], INT_MIN, INT_MAX, &wrong) : last_status;
 
-    if (words[1] && !number_read(words[1], &status)) {
+    if (wrong) {
         warnx("exit: %s: not a number", words[1]);
         status = STATUS_USAGE;
         if (interactive)
@@ -51,10 +43,11 @@ static int builtin_exit(char **words)
 /* wait [PID]: for one child, or for all. The status is that of the child, or 0. */
 static int builtin_wait(char **words)
 {
-    pid_t pid = -1;
+    const char *wrong = NULL;
+    pid_t pid = words[1] ? (pid_t)strtonum(words[1], 1, INT_MAX, &wrong) : -1;
     int status = 0;
 
-    if (words[1] && (!number_read(words[1], &pid) || pid <= 0)) {
+    if (wrong) {
         warnx("wait: %s: not a process id", words[1]);
         return STATUS_USAGE;
     }

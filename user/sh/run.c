@@ -11,6 +11,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,10 +79,9 @@ static bool redirect_to(const struct redirection *redirection, const char *targe
         [TOKEN_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
     };
     if (redirection->kind == TOKEN_DUPLICATE) {
-        char *end;
-        long source = strtol(target, &end, 10);
-        if (end == target || *end || source != (int)source ||
-            dup2((int)source, redirection->fd) < 0) {
+        const char *wrong;
+        int source = (int)strtonum(target, 0, INT_MAX, &wrong);
+        if (wrong || dup2(source, redirection->fd) < 0) {
             warnx("%s: not an open descriptor", target);
             return false;
         }

@@ -30,12 +30,12 @@ static const char *const kind_names[] = {
 
 static in_port_t port_read(const char *text)
 {
-    char *end;
-    long number = strtol(text, &end, 10);
+    const char *wrong;
+    in_port_t port = (in_port_t)strtonum(text, 0, 65535, &wrong);
 
-    if (end == text || *end || number < 0 || number > 65535)
+    if (wrong)
         errx(2, "%s: not a port", text);
-    return (in_port_t)number;
+    return port;
 }
 
 /* Takes the word if it is there. */

@@ -11,6 +11,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,10 +48,10 @@ static void usage(void) { errx(2, "usage: tcpdump [-i INTERFACE] [-c COUNT] [-w 
 
 static long count_read(const char *text)
 {
-    char *end;
-    long number = strtol(text, &end, 10);
+    const char *wrong;
+    long number = strtonum(text, 1, LONG_MAX, &wrong);
 
-    if (*end || number <= 0)
+    if (wrong)
         errx(2, "%s: not a number of frames", text);
     return number;
 }

@@ -1,4 +1,4 @@
-/* usertests [-q] [-l] [NAME...]: tests every system call from a program's side.
+/* usertests [-q] [-l] [NAME...]: tests every system call from a program's side, and some of the library.
  *
  * Prints "NAME: OK" or "NAME: FAIL ..." for each test; the exit status is the number of failures
  * (125 at most). -q leaves out the slow ones, -l lists the names.
@@ -32,8 +32,9 @@
 #define SETTLE_MS    3000
 
 static const struct test *const tables[] = {
-    memory_tests,   process_tests, file_tests,         directory_tests, pipe_tests,
-    argument_tests, socket_tests,  socket_error_tests, message_tests,   exhaustion_tests,
+    memory_tests,  process_tests,    file_tests,    directory_tests,
+    pipe_tests,    argument_tests,   socket_tests,  socket_error_tests,
+    message_tests, exhaustion_tests, library_tests,
 };
 
 static const char *current_name; /* of the test that runs */

@@ -25,7 +25,7 @@ struct test {
 /* One table per file, ended by an entry without a name. */
 extern const struct test memory_tests[], process_tests[], file_tests[], directory_tests[],
     pipe_tests[], exhaustion_tests[], argument_tests[], socket_tests[], socket_error_tests[],
-    message_tests[];
+    message_tests[], library_tests[];
 
 /* Prints what was expected and found, and ends the test. */
 void test_fail(const char *file, int line, const char *fmt, ...)
