@@ -103,11 +103,12 @@ static void echo_answer(struct mbuf *m)
     net_count(result < 0 ? NET_icmp_echo_no_way : NET_icmp_echo_replies_sent);
 }
 
-/* The whole message goes up: ping looks at sequence number and data itself. */
+/* The whole message goes up: ping looks at sequence number and data itself. ICMP has no ports: the mbuf's
+ * source_port is 0, recvfrom shows that, and it is what a connected socket has as its peer's. */
 static void echo_reply_deliver(struct mbuf *m)
 {
     const struct icmp_header *header = (const struct icmp_header *)m->data;
-    if (socket_deliver_icmp(m, header->echo.identifier))
+    if (socket_deliver(m, IPPROTO_ICMP, header->echo.identifier))
         net_count(NET_icmp_echo_replies_delivered);
     else
         drop(m, NET_icmp_echo_no_socket);

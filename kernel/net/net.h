@@ -120,19 +120,41 @@ int ip_route(be32_t source, be32_t destination, struct ip_destination *way);
  * (larger than the MTU), -EINVAL, or an error of the layers below. */
 int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way);
 bool ip_is_own(be32_t address); /* a unicast address of ours, 127/8 included */
-/* All-ones, net- or subnet-directed on dev. */
-bool ip_is_broadcast(const struct netdev *dev, be32_t address);
 bool ip_is_multicast(be32_t address);
 
-/* --- route.c (RFC 1122, 3.3.1): ip_route, ip_is_own and ip_is_broadcast above, and ---
+/* By netdev index; read without a lock. In the header, since each datagram is compared with them. The
+ * broadcast addresses are all-ones where there is none, since that is one on every interface. */
+extern struct ip_interface {
+    be32_t address; /* 0: none */
+    be32_t mask;
+    be32_t subnet_broadcast, net_broadcast; /* the latter by the class of `address` */
+} ip_interfaces[NETDEV_MAX + 1];
+
+static inline be32_t ip_address(const struct netdev *dev) /* 0: none */
+{
+    return READ_ONCE(ip_interfaces[dev->index].address);
+}
+
+static inline be32_t ip_netmask(const struct netdev *dev)
+{
+    return READ_ONCE(ip_interfaces[dev->index].mask);
+}
+
+/* All-ones, subnet-directed and net-directed on dev (RFC 1122, 3.3.6). */
+static inline bool ip_is_broadcast(const struct netdev *dev, be32_t address)
+{
+    const struct ip_interface *on = &ip_interfaces[dev->index];
+    return address == BE32(INADDR_BROADCAST) || address == READ_ONCE(on->subnet_broadcast) ||
+           address == READ_ONCE(on->net_broadcast);
+}
+
+/* --- route.c (RFC 1122, 3.3.1): ip_route, ip_is_own and ip_is_multicast above, and ---
  * addresses, one per interface, and routes. 0 or a negated errno. Setting an address or a mask renews the
  * interface's on-link route; a new address is announced, 0 removes it. mask 0: that of the class. */
 int ip_set_address(struct netdev *dev, be32_t address, be32_t mask);
 int ip_set_netmask(struct netdev *dev, be32_t mask); /* -EADDRNOTAVAIL: there is no address */
 /* Whether dev could have the address: what ip_set_address would say. */
 int ip_check_address(const struct netdev *dev, be32_t address, be32_t mask);
-be32_t ip_address(const struct netdev *dev); /* 0: none */
-be32_t ip_netmask(const struct netdev *dev);
 /* The device on which address is on-link; NULL if on none. */
 struct netdev *ip_on_link(be32_t address);
 /* -EEXIST, -ENETUNREACH (gateway not on-link), -ENOSPC, -EINVAL. */
@@ -156,12 +178,11 @@ int udp_output(struct mbuf *m, const struct ip_send *send, const struct ip_desti
 
 /* --- socket.c: what the protocols tell sockets --- */
 void socket_init(void);
-/* Queues a datagram (m begins with the payload; m->source, source_port, destination set) at the socket bound
- * to this port, by longest match of local and peer address. False: there is none, m is still the caller's.
- * When the socket's queue is full, m is dropped and counted, and the result is true. */
-bool socket_deliver_udp(struct mbuf *m, be16_t local_port);
-/* Queues an ICMP echo reply (m begins with the ICMP header) at the ICMP socket with this identifier. */
-bool socket_deliver_icmp(struct mbuf *m, be16_t identifier);
+/* Queues a datagram (m->source, source_port, destination set) at the socket bound to this port, by longest
+ * match of local and peer address. Of UDP, m begins with the payload; of ICMP, with the header of an echo
+ * reply, whose identifier is the port. False: there is none, m is still the caller's. When the socket's queue
+ * is full, m is dropped and counted, and the result is true. Poll thread. */
+bool socket_deliver(struct mbuf *m, uint8_t protocol, be16_t local_port);
 /* An ICMP error came in about a datagram that we sent (RFC 1122, 3.2.2, 4.1.3.3): the socket connected to
  * that peer gets `error` (a positive errno) as its pending SO_ERROR, and whoever waits on it is woken. */
 void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t peer,

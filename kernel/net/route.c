@@ -1,8 +1,8 @@
 /* Addresses and routes: which addresses are ours, and which way a datagram goes (RFC
  * 1122, 3.2.1.3, 3.3.1, 3.3.6).
  *
- *   ip_set_address, ip_address, ip_netmask...      one address per interface
- *   ip_is_own, ip_is_broadcast, ip_is_multicast    what kind of address this is
+ *   ip_set_address, ip_set_netmask                 one address per interface
+ *   ip_is_own, ip_is_multicast                     what kind of address this is
  *   ip_route                                       device, next hop and source for a destination
  *   ip_route_add, delete, list, ip_on_link         the table
  *
@@ -38,13 +38,7 @@ static struct {
     unsigned count;                  /* [lock] */
 } table;
 
-/* By netdev index; written under table.lock. The broadcast addresses are all-ones where there is none, since
- * that is one on every interface. */
-static struct interface {
-    be32_t address; /* 0: none */
-    be32_t mask;
-    be32_t subnet_broadcast, net_broadcast;
-} interfaces[NETDEV_MAX + 1];
+struct ip_interface ip_interfaces[NETDEV_MAX + 1]; /* written under table.lock */
 /* The highest index that ever had an address; it bounds the search for an own address. */
 static int interface_last;
 
@@ -54,9 +48,6 @@ static unsigned first_byte(be32_t address) { return ntohl(address) >> 24; }
 static bool is_loopback(be32_t address) { return first_byte(address) == 127; }
 bool ip_is_multicast(be32_t address) { return first_byte(address) >> 4 == 0xe; }
 
-be32_t ip_address(const struct netdev *dev) { return READ_ONCE(interfaces[dev->index].address); }
-be32_t ip_netmask(const struct netdev *dev) { return READ_ONCE(interfaces[dev->index].mask); }
-
 /* The mask of an address's class (RFC 791, 3.2). */
 static be32_t class_mask(be32_t address)
 {
@@ -65,19 +56,10 @@ static be32_t class_mask(be32_t address)
     return first_byte(address) < 192 ? BE32(0xffff0000) : BE32(0xffffff00);
 }
 
-/* All-ones, subnet-directed and net-directed (RFC 1122, 3.3.6); the last by the class of our
- * address. */
-bool ip_is_broadcast(const struct netdev *dev, be32_t address)
-{
-    const struct interface *on = &interfaces[dev->index];
-    return address == ALL_ONES || address == READ_ONCE(on->subnet_broadcast) ||
-           address == READ_ONCE(on->net_broadcast);
-}
-
 /* Networks of one or two addresses have no broadcast address (RFC 3021), nor has that of loopback:
  * all of 127/8 is this host (RFC 1122, 3.2.1.3(g)). One that is larger than its class has no other
  * than its own: the class's would be one of its hosts. table.lock held. */
-static void interface_set(struct interface *interface, be32_t address, be32_t mask)
+static void interface_set(struct ip_interface *interface, be32_t address, be32_t mask)
 {
     bool has_broadcast = address != 0 && !is_loopback(address) && ntohl(mask) < 0xfffffffe;
     WRITE_ONCE(interface->address, address);
@@ -91,7 +73,7 @@ static void interface_set(struct interface *interface, be32_t address, be32_t ma
 static struct netdev *owner_of(be32_t address)
 {
     for (int i = 1; i <= READ_ONCE(interface_last) && address != 0; i++) {
-        if (READ_ONCE(interfaces[i].address) == address)
+        if (READ_ONCE(ip_interfaces[i].address) == address)
             return netdev_get(i);
     }
     return NULL;
@@ -112,8 +94,8 @@ void ip_init(void)
     spinlock_init(&table.lock, "routes");
     table.count = 0;
     interface_last = 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(interfaces); i++)
-        interface_set(&interfaces[i], 0, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(ip_interfaces); i++)
+        interface_set(&ip_interfaces[i], 0, 0);
 }
 
 /* Finds the route to an address. 0, -ENETUNREACH, -ENETDOWN: there is one, but its device is not
@@ -316,7 +298,7 @@ static int address_change(struct netdev *dev, be32_t address, be32_t mask)
     int result = address != 0 ? address_check(dev, address, mask) : 0;
     if (result < 0)
         return result;
-    interface_set(&interfaces[dev->index], address, mask);
+    interface_set(&ip_interfaces[dev->index], address, mask);
     interface_last = MAX(interface_last, dev->index);
     routes_renew(dev, address, mask);
     return 0;

@@ -84,20 +84,6 @@ struct socket *socket_from_file(struct file *file)
 
 /* --- Names --- */
 
-/* The copy is aligned, whatever the caller's buffer was; the bytes behind the address mean nothing. */
-int socket_address_check(const struct sockaddr *address, socklen_t length, struct sockaddr_in *out)
-{
-    if (length < sizeof(*out))
-        return -EINVAL;
-    if (address->sa_family != AF_INET)
-        return -EAFNOSUPPORT;
-    const char *port = address->sa_data, *host = port + sizeof(out->sin_port);
-    out->sin_family = AF_INET;
-    __builtin_memcpy(&out->sin_port, port, sizeof(out->sin_port)); /* a few instructions, no call */
-    __builtin_memcpy(&out->sin_addr, host, sizeof(out->sin_addr));
-    return 0;
-}
-
 int socket_bind(struct socket *socket, const struct sockaddr *address, socklen_t length)
 {
     struct sockaddr_in name;

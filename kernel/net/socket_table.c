@@ -198,39 +198,25 @@ static void deliver_copies(const struct mbuf *m, const struct flow *flow,
 }
 
 /* [lab 6] */
-/* Hands m to the socket it belongs to. The table's lock is let go as soon as the socket's is held:
- * queueing and waking on one socket does not hold up the lookups of others. */
-static bool deliver(struct mbuf *m, const struct flow *flow)
+/* The table's lock is let go as soon as the socket's is held: queueing and waking on one socket does not
+ * hold up the lookups of others. */
+bool socket_deliver(struct mbuf *m, uint8_t protocol, be16_t local_port)
 {
+    const struct flow flow = {protocol, m->destination, local_port, m->source, m->source_port};
     unsigned matches;
     spinlock_acquire(&table.lock);
-    struct socket *socket = table_find(flow, &matches);
+    struct socket *socket = table_find(&flow, &matches);
     if (!socket) {
         spinlock_release(&table.lock);
         return false;
     }
     if (matches > 1 && ip_is_broadcast(m->dev, m->destination))
-        deliver_copies(m, flow, socket);
+        deliver_copies(m, &flow, socket);
     spinlock_acquire(&socket->lock);
     spinlock_release(&table.lock);
     socket_queue_add(socket, m);
     spinlock_release(&socket->lock);
     return true;
-}
-
-/* The poll thread's way in, once per datagram. */
-bool socket_deliver_udp(struct mbuf *m, be16_t local_port)
-{
-    struct flow flow = {IPPROTO_UDP, m->destination, local_port, m->source, m->source_port};
-    return deliver(m, &flow);
-}
-
-bool socket_deliver_icmp(struct mbuf *m, be16_t identifier)
-{
-    /* ICMP has no ports: recvfrom shows 0, and 0 is what a connected socket has as its peer's. */
-    m->source_port = 0;
-    struct flow flow = {IPPROTO_ICMP, m->destination, identifier, m->source, 0};
-    return deliver(m, &flow);
 }
 
 /* Only a connected socket hears of errors: to the program behind another, an error without the

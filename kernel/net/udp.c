@@ -59,7 +59,7 @@ void udp_input(struct netdev *dev, struct mbuf *m)
     be16_t port = header->destination_port;
     m->source_port = header->source_port;
     mbuf_pull(m, sizeof(*header));
-    if (!socket_deliver_udp(m, port)) {
+    if (!socket_deliver(m, IPPROTO_UDP, port)) {
         /* RFC 1122, 4.1.3.1. Whether this datagram may be answered at all, ICMP knows. */
         net_count(NET_udp_no_port);
         icmp_send_error(dev, m, ICMP_UNREACHABLE, ICMP_UNREACHABLE_PORT);

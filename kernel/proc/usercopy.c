@@ -41,8 +41,9 @@ int vm_space_write(struct vm_space *space, uintptr_t to, const void *from, size_
     return copy_by_page(space, to, (char *)from, n, 0, true);
 }
 
-/* Nearly every copy lies on one page: then it is one walk and one memcpy. */
-int copy_to_user(uintptr_t to, const void *from, size_t n)
+/* Nearly every copy lies on one page: then it is one walk and one memcpy. Inline, because each payload is
+ * copied through one of these and a uio. */
+static inline int copy_out(uintptr_t to, const void *from, size_t n)
 {
     const struct vm_space *space = current_proc()->space;
     void *page = vm_user_page(space, to, VM_WRITE);
@@ -52,7 +53,7 @@ int copy_to_user(uintptr_t to, const void *from, size_t n)
     return 0;
 }
 
-int copy_from_user(void *to, uintptr_t from, size_t n)
+static inline int copy_in(void *to, uintptr_t from, size_t n)
 {
     const struct vm_space *space = current_proc()->space;
     void *page = vm_user_page(space, from, VM_READ);
@@ -61,6 +62,9 @@ int copy_from_user(void *to, uintptr_t from, size_t n)
     memcpy(to, page, n);
     return 0;
 }
+
+int copy_to_user(uintptr_t to, const void *from, size_t n) { return copy_out(to, from, n); }
+int copy_from_user(void *to, uintptr_t from, size_t n) { return copy_in(to, from, n); }
 
 ssize_t copy_string_from_user(char *to, uintptr_t from, size_t size)
 {
@@ -111,7 +115,7 @@ int uio_put(struct uio *uio, const void *from, size_t n)
         memcpy((void *)uio->base, from, n);
     else if (uio->pieces)
         return copy_pieces(uio, (char *)from, n, true);
-    else if (copy_to_user(uio->base, from, n))
+    else if (copy_out(uio->base, from, n))
         return -EFAULT;
     uio->base += n;
     uio->remaining -= n;
@@ -125,7 +129,7 @@ int uio_get(struct uio *uio, void *to, size_t n)
         memcpy(to, (const void *)uio->base, n);
     else if (uio->pieces)
         return copy_pieces(uio, to, n, false);
-    else if (copy_from_user(to, uio->base, n))
+    else if (copy_in(to, uio->base, n))
         return -EFAULT;
     uio->base += n;
     uio->remaining -= n;

@@ -168,10 +168,9 @@ static bool reply_arrive(be32_t source, uint16_t identifier)
     memcpy(bytes, request, sizeof(request));
     bytes[0] = ICMP_ECHO_REPLY;
     m->source = source;
-    m->source_port = htons(99); /* whatever was in there */
     m->destination = OWN_ADDRESS;
     m->dev = &eth.dev;
-    bool delivered = socket_deliver_icmp(m, htons(identifier));
+    bool delivered = socket_deliver(m, IPPROTO_ICMP, htons(identifier));
     if (!delivered)
         mbuf_free(m);
     return delivered;
