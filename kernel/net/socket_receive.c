@@ -174,9 +174,11 @@ static int queue_peek(struct socket *socket, struct mbuf **out)
     return *out ? 0 : -ENOBUFS;
 }
 
-/* Waits for a datagram and makes it the caller's: *out, NULL at the end after a shutdown. */
-static int datagram_wait(struct socket *socket, bool peek, bool nonblocking,
-                         struct socket_batch *batch, struct mbuf **out)
+/* Waits for a datagram and makes it the caller's: *out, NULL at the end after a shutdown. Not inlined: the rest
+ * of a batch need not save the registers that this takes. */
+static int __attribute__((noinline))
+datagram_wait(struct socket *socket, bool peek, bool nonblocking, struct socket_batch *batch,
+              struct mbuf **out)
 {
     spinlock_acquire(&socket->lock);
     int result = queue_wait(socket, nonblocking, batch);
