@@ -1,5 +1,6 @@
 """A guest with a shell, a peer and a gateway: what the wire and console tests start from."""
 
+import contextlib
 import re
 import secrets
 import time
@@ -131,6 +132,15 @@ def card_names(shell):
     """The names of the cards: the interfaces that are not loopback."""
     names = re.findall(r"^(\S+): ", shell.run("ifconfig"), re.M)
     return [name for name in names if name != "lo"]
+
+
+@contextlib.contextmanager
+def case(name):
+    """One of many small cases that share a guest: says in which of them something went wrong."""
+    try:
+        yield
+    except Exception as error:
+        raise AssertionError(f"case {name!r}: {error}") from error
 
 
 def wait_until(condition, seconds=20):

@@ -6,7 +6,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from harness import wire
-from shell import (CLOSED_PORT, GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, icmp_to_guest, udp_to_guest)
+from shell import CLOSED_PORT, GUEST_IP, GUEST_MAC, PEER, PEER_ETH, Wired, case, icmp_to_guest, udp_to_guest
 
 pytestmark = pytest.mark.matrix
 
@@ -18,30 +18,33 @@ def wired(boot):
     return wired
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 55, 56, 1000, 1471, 1472])
-def test_c14_c15_echo_is_answered_in_full(wired, size):
-    payload = bytes(n * 5 & 255 for n in range(size))
-    (frame,) = wired.answers(icmp_to_guest(wire.ICMP_ECHO, payload=payload, rest=b"\x12\x34\x56\x78"))
-    reply = wire.parse_icmp(frame)
-    assert (reply.kind, reply.code, reply.rest) == (wire.ICMP_ECHO_REPLY, 0, b"\x12\x34\x56\x78")
-    assert reply.payload == payload
-    assert (reply.packet.source, reply.packet.destination) == (GUEST_IP, PEER)
+def test_c14_c15_echo_is_answered_in_full(wired):
+    for size in (0, 1, 2, 55, 56, 1000, 1471, 1472):
+        with case(size):
+            payload = bytes(n * 5 & 255 for n in range(size))
+            (frame,) = wired.answers(icmp_to_guest(wire.ICMP_ECHO, payload=payload, rest=b"\x12\x34\x56\x78"))
+            reply = wire.parse_icmp(frame)
+            assert (reply.kind, reply.code, reply.rest) == (wire.ICMP_ECHO_REPLY, 0, b"\x12\x34\x56\x78")
+            assert reply.payload == payload
+            assert (reply.packet.source, reply.packet.destination) == (GUEST_IP, PEER)
 
 
-@pytest.mark.parametrize("destination", ["255.255.255.255", "10.0.2.255"])
-def test_broadcast_echo_is_not_answered(wired, destination):
+def test_broadcast_echo_is_not_answered(wired):
     """RFC 1122, 3.2.2.6 allows to ignore it: a whole network that answers floods the asker."""
-    before = wired.counters()
-    assert wired.answers(icmp_to_guest(wire.ICMP_ECHO, destination=wire.ip(destination),
-                                       ethernet=wire.BROADCAST_MAC)) == []
-    assert wired.counted(before, "icmp", "echo_broadcast") == 1
+    for destination in ("255.255.255.255", "10.0.2.255"):
+        with case(destination):
+            before = wired.counters()
+            assert wired.answers(icmp_to_guest(wire.ICMP_ECHO, destination=wire.ip(destination),
+                                               ethernet=wire.BROADCAST_MAC)) == []
+            assert wired.counted(before, "icmp", "echo_broadcast") == 1
 
 
-@pytest.mark.parametrize("kind", [1, 2, 6, 7, 15, 37, 40, 99, 255])
-def test_c1_unknown_types_are_dropped(wired, kind):
-    before = wired.counters()
-    assert wired.answers(icmp_to_guest(kind)) == []
-    assert wired.counted(before, "icmp", "unknown_type") == 1
+def test_c1_unknown_types_are_dropped(wired):
+    for kind in (1, 2, 6, 7, 15, 37, 40, 99, 255):
+        with case(kind):
+            before = wired.counters()
+            assert wired.answers(icmp_to_guest(kind)) == []
+            assert wired.counted(before, "icmp", "unknown_type") == 1
 
 
 def test_c2_checksum_is_verified(wired):
@@ -50,20 +53,22 @@ def test_c2_checksum_is_verified(wired):
     assert wired.counted(before, "icmp", "bad_checksum") == 1
 
 
-@pytest.mark.parametrize("kind", [13, 15, 17], ids=["timestamp", "information", "mask"])
-def test_c18_no_replies_to_other_requests(wired, kind):
-    assert wired.answers(icmp_to_guest(kind, payload=b"\0" * 12)) == []
+def test_c18_no_replies_to_other_requests(wired):
+    for name, kind in (("timestamp", 13), ("information", 15), ("mask", 17)):
+        with case(name):
+            assert wired.answers(icmp_to_guest(kind, payload=b"\0" * 12)) == []
 
 
-@pytest.mark.parametrize("size", [0, 1, 8, 200])
-def test_c3_u1_port_unreachable_quotes_the_datagram_unchanged(wired, size):
-    sent = udp_to_guest(b"q" * size, ttl=57, identification=0x1234, flags_offset=0, tos=0x20)
-    (frame,) = wired.answers(sent)
-    error = wire.parse_icmp(frame)
-    assert (error.kind, error.code, error.rest) == (3, 3, b"\0" * 4)
-    assert len(error.payload) >= 28
-    assert sent[14:].startswith(error.payload), "the quoted header and data must be those that were sent"
-    assert error.packet.destination == PEER
+def test_c3_u1_port_unreachable_quotes_the_datagram_unchanged(wired):
+    for size in (0, 1, 8, 200):
+        with case(size):
+            sent = udp_to_guest(b"q" * size, ttl=57, identification=0x1234, flags_offset=0, tos=0x20)
+            (frame,) = wired.answers(sent)
+            error = wire.parse_icmp(frame)
+            assert (error.kind, error.code, error.rest) == (3, 3, b"\0" * 4)
+            assert len(error.payload) >= 28
+            assert sent[14:].startswith(error.payload), "the quoted header and data must be those that were sent"
+            assert error.packet.destination == PEER
 
 
 def test_c3_quoted_options_are_kept(wired):
@@ -101,9 +106,11 @@ NO_ERROR_ABOUT = {
 }
 
 
-@pytest.mark.parametrize("row", NO_ERROR_ABOUT)
-def test_no_error_is_sent(wired, row):
-    assert wired.answers(NO_ERROR_ABOUT[row]()) == []
+def test_no_error_is_sent(wired):
+    for row, frame in NO_ERROR_ABOUT.items():
+        with case(row):
+            assert wired.answers(frame()) == []
+    assert len(wired.answers(udp_to_guest())) == 1  # no limit of its rate was in the way
 
 
 def test_c9_protocol_unreachable(wired):
@@ -118,16 +125,17 @@ def test_c13_source_quench_is_ignored(wired):
     assert wired.answers(icmp_to_guest(4, 0, b"\0" * 4, udp_to_guest()[14:42])) == []
 
 
-@pytest.mark.parametrize("length", range(0, 8))
-def test_short_messages_are_dropped(wired, length):
-    frame = wire.ethernet(GUEST_MAC, PEER_ETH, wire.ETH_IP,
-                          wire.ipv4(PEER, GUEST_IP, wire.PROTO_ICMP, (b"\x08\0\xf7\xff" + b"\0" * 4)[:length]))
-    before = wired.counters()
-    assert wired.answers(frame) == []
-    assert wired.counted(before, "icmp", "too_short") == 1
+def test_short_messages_are_dropped(wired):
+    for length in range(8):
+        with case(length):
+            frame = wire.ethernet(GUEST_MAC, PEER_ETH, wire.ETH_IP,
+                                  wire.ipv4(PEER, GUEST_IP, wire.PROTO_ICMP, (b"\x08\0\xf7\xff" + b"\0" * 4)[:length]))
+            before = wired.counters()
+            assert wired.answers(frame) == []
+            assert wired.counted(before, "icmp", "too_short") == 1
 
 
-@pytest.mark.parametrize("quoted", [b"", b"\x45", b"\x45" + b"\0" * 18, b"\x4f" + b"\0" * 30, b"\xff" * 28],
-                         ids=["empty", "one", "short", "long-header", "ones"])
-def test_errors_with_broken_quotes_do_no_harm(wired, quoted):
-    assert wired.answers(icmp_to_guest(3, 3, b"\0" * 4, quoted)) == []
+def test_errors_with_broken_quotes_do_no_harm(wired):
+    for quoted in (b"", b"\x45", b"\x45" + b"\0" * 18, b"\x4f" + b"\0" * 30, b"\xff" * 28):
+        with case(quoted):
+            assert wired.answers(icmp_to_guest(3, 3, b"\0" * 4, quoted)) == []

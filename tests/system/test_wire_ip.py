@@ -6,7 +6,7 @@ which a stack that takes the frame would answer."""
 import pytest
 
 from harness import wire
-from shell import (GUEST_IP, GUEST_MAC, PEER, PEER_ETH, STRANGER, Wired, card_names, icmp_to_guest,
+from shell import (GUEST_IP, GUEST_MAC, PEER, PEER_ETH, STRANGER, Wired, card_names, case, icmp_to_guest,
                    is_arp_request_for, udp_to_guest)
 
 pytestmark = pytest.mark.matrix
@@ -57,17 +57,17 @@ DROPPED = {
 }
 
 
-UNPADDED = {"I3-no-whole-header"}  # QEMU's e1000 makes frames longer before the guest sees them
-ROWS = [pytest.param(row, marks=pytest.mark.cards("virtio", "virtio-pci")) if row in UNPADDED else row
-        for row in DROPPED]
+UNPADDED = "I3-no-whole-header"  # QEMU's e1000 makes frames longer before the guest sees them
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_wrong_datagram_is_dropped_and_counted(wired, row):
-    frame, reason = DROPPED[row]
-    before = wired.counters()
-    assert wired.answers(frame) == []
-    assert wired.counted(before, "ip", reason) == 1
+def test_wrong_datagram_is_dropped_and_counted(wired, configuration):
+    for row, (frame, reason) in DROPPED.items():
+        if row == UNPADDED and configuration and configuration.card == "e1000":
+            continue
+        with case(row):
+            before = wired.counters()
+            assert wired.answers(frame) == []
+            assert wired.counted(before, "ip", reason) == 1
 
 
 def test_i3_ethernet_padding_is_trimmed(wired):
@@ -89,12 +89,12 @@ def test_i14_options_are_passed_over(wired):
     assert wire.parse_icmp(reply).payload == b"payload"
 
 
-@pytest.mark.parametrize("options", [b"\x94\0\0\0", b"\x94\1\0\0", b"\x94\x28\0\0", b"\1\1\1\x94"],
-                         ids=["length-0", "length-1", "length-beyond", "no-length"])
-def test_i14_broken_options_are_dropped_and_counted(wired, options):
-    before = wired.counters()
-    assert wired.answers(echo(options=options)) == []
-    assert wired.counted(before, "ip", "bad_options") == 1
+def test_i14_broken_options_are_dropped_and_counted(wired):
+    for options in (b"\x94\0\0\0", b"\x94\1\0\0", b"\x94\x28\0\0", b"\1\1\1\x94"):
+        with case(options):
+            before = wired.counters()
+            assert wired.answers(echo(options=options)) == []
+            assert wired.counted(before, "ip", "bad_options") == 1
 
 
 def test_i6_reply_comes_from_the_address_asked(wired):
@@ -123,18 +123,20 @@ def test_r1_other_networks_are_reached_by_the_gateway(wired):
     assert not [f for f in wired.link.from_guest() if is_arp_request_for(f, wire.ip("192.0.2.7"))]
 
 
-@pytest.mark.parametrize("length", [0, 1, 13, 14, 15, 33, 34])
-def test_l1_frames_of_every_short_length_do_no_harm(wired, length):
+def test_l1_frames_of_every_short_length_do_no_harm(wired):
     """QEMU passes frames of any length, even those shorter than a header."""
-    frame = udp_to_guest()[:length]
-    assert wired.answers(*[frame] if frame else []) == []
+    for length in (0, 1, 13, 14, 15, 33, 34):
+        with case(length):
+            frame = udp_to_guest()[:length]
+            assert wired.answers(*[frame] if frame else []) == []
 
 
-@pytest.mark.parametrize("size", [1515, 1600, 2000])
-def test_l1_too_long_frames_do_no_harm(wired, size):
-    frame = echo(payload=b"x" * (size - 42))
-    wired.answers(frame)
-    wired.ping()
+def test_l1_too_long_frames_do_no_harm(wired):
+    for size in (1515, 1600, 2000):
+        with case(size):
+            frame = echo(payload=b"x" * (size - 42))
+            wired.answers(frame)
+            wired.ping()
 
 
 def test_l2_unknown_ethernet_types_are_counted(wired):
