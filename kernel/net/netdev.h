@@ -4,7 +4,8 @@
  * Receiving. A device's interrupt handler calls netdev_interrupt() and does nothing else. Each device has one
  * poll thread: it calls ops->poll until that returns less than its budget, re-enables the interrupt, looks
  * once more (a frame that came in between raises none), and sleeps. In polled mode it never re-enables the
- * interrupt and looks every NETDEV_POLL_INTERVAL instead. The mode can be switched at any time.
+ * interrupt and looks every NETDEV_POLL_INTERVAL instead, or every NETDEV_IDLE_INTERVAL at a device that has
+ * brought nothing for the last NETDEV_IDLE_LOOKS looks. The mode can be switched at any time.
  *
  * Sending. netdev_transmit() may be called by any thread. A driver whose ring is full parks the frame with
  * netdev_tx_defer() and takes it back with netdev_tx_resume() when it has reclaimed room, so order is kept
@@ -26,6 +27,8 @@
 #define NETDEV_MAX           8
 #define NETDEV_POLL_BUDGET   64
 #define NETDEV_POLL_INTERVAL (50 * NS_PER_US)
+#define NETDEV_IDLE_INTERVAL (1000 * NS_PER_US)
+#define NETDEV_IDLE_LOOKS    1000
 /* Frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top. */
 #define NETDEV_TX_DEFER_MAX     128
 #define ETHERNET_ADDRESS_LENGTH 6
@@ -97,6 +100,7 @@ struct netdev {
     bool scheduled;         /* [lock] the poll thread has work */
     bool polling;           /* [lock] the poll thread is using the device */
     struct waitq poll_wait; /* [lock] the poll thread; who waits for it to leave the device */
+    unsigned idle_looks;    /* the poll thread's: how many polls in a row brought nothing */
     bool tx_full;           /* [lock] to write; a look without it is a hint */
     struct waitq tx_room;   /* [lock] senders that wait while tx_full */
 

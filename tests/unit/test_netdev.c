@@ -206,6 +206,22 @@ static void test_polled_mode(void **state)
     assert_true(eth0.irq_enabled);
 }
 
+/* An idle device is looked at less often, until it brings something. */
+static void test_polled_mode_of_an_idle_device(void **state)
+{
+    (void)state;
+    assert_int_equal(netdev_set_polled(&eth0.dev, true), 0);
+    host_thread_run("eth0"); /* one look, for the switch */
+    for (unsigned i = 1; i < NETDEV_IDLE_LOOKS; i++) {
+        assert_int_equal(host_thread_run("eth0"), clock_ns() + NETDEV_POLL_INTERVAL);
+        assert_false(netdev_poll_round(&eth0.dev));
+    }
+    assert_int_equal(host_thread_run("eth0"), clock_ns() + NETDEV_IDLE_INTERVAL);
+    fakenet_queue(&eth0, small, sizeof(small));
+    assert_false(netdev_poll_round(&eth0.dev));
+    assert_int_equal(host_thread_run("eth0"), clock_ns() + NETDEV_POLL_INTERVAL);
+}
+
 /* --- administrative state --- */
 
 static int poll_leaves(struct waitq *queue, uint64_t deadline)
@@ -595,6 +611,7 @@ int main(void)
         TEST(no_lost_wakeup),
         TEST(interrupt_before_sleep),
         TEST(polled_mode),
+        TEST(polled_mode_of_an_idle_device),
         TEST(down_waits_for_the_poll),
         TEST(poll_wakes_who_waits),
         TEST(up_and_down),
