@@ -185,12 +185,15 @@ void arp_init(void)
         kprintf("arp: no thread for timers: requests are not repeated, entries do not expire\n");
 }
 
-/* Begins anew if an announcement was under way: the address may be another one. */
+/* Begins anew if an announcement was under way: the address may be another one, and then it was not defended
+ * yet. */
 void arp_announce(struct netdev *dev, be32_t address)
 {
     struct announcement *announcement = &timer.announcements[dev->index];
     spinlock_acquire(&arp_lock);
     announcement->dev = dev;
+    if (announcement->address != address)
+        announcement->defended = 0;
     announcement->address = address;
     announcement->left = ANNOUNCE_COUNT;
     announcement->next = clock_ns();

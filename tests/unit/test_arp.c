@@ -149,6 +149,23 @@ static void test_conflict(void **state)
     assert_int_equal(arp_list(NULL, 0), 0);
 }
 
+/* The ten seconds are those of one address: a new one is defended although the old one just was. */
+static void test_conflict_about_a_new_address(void **state)
+{
+    (void)state;
+    receive(ether_broadcast, ARP_REQUEST, stranger, OWN, OWN);
+    assert_int_equal(eth0.frame_count, 1);
+    assert_int_equal(ip_set_address(&eth0.dev, OTHER, MASK), 0);
+    host_thread_run("arp");
+    fakenet_clear(&eth0);
+    receive(ether_broadcast, ARP_REQUEST, stranger, OTHER, OTHER);
+    assert_int_equal(eth0.frame_count, 1);
+    assert_int_equal(sent_packet(0)->sender_ip, OTHER);
+    arp_announce(&eth0.dev, OTHER); /* as when the link comes back: the same address */
+    receive(ether_broadcast, ARP_REQUEST, stranger, OTHER, OTHER);
+    assert_int_equal(eth0.frame_count, 1);
+}
+
 /* Our own packet that a hub sends back is neither a conflict nor a question. */
 static void test_own_packet_comes_back(void **state)
 {
@@ -255,6 +272,7 @@ int main(void)
         TEST(probe_and_impossible_senders),
         TEST(bad_sender_mac),
         TEST(conflict),
+        TEST(conflict_about_a_new_address),
         TEST(own_packet_comes_back),
         TEST(announcement),
         TEST(probe_of_a_free_address),
