@@ -271,8 +271,8 @@ static bool is_neighbour(const struct netdev *dev, be32_t address)
     return false;
 }
 
-/* Takes out what the old address brought, and the routes by gateways that are no longer on-link.
- * Lock held. */
+/* Takes out what the old address brought, and the routes by gateways that are no longer on-link, or
+ * are ourselves now. Lock held. */
 static void routes_renew(struct netdev *dev, be32_t address, be32_t mask)
 {
     for (unsigned i = table.count; i-- > 0;) {
@@ -286,7 +286,8 @@ static void routes_renew(struct netdev *dev, be32_t address, be32_t mask)
         .destination = address & mask, .mask = mask, .dev = dev, .automatic = true});
     for (unsigned i = table.count; i-- > 0;) {
         const struct route *route = &table.routes[i];
-        if (route->dev == dev && route->gateway != 0 && !is_neighbour(dev, route->gateway))
+        bool lost = route->dev == dev && route->gateway != 0 && !is_neighbour(dev, route->gateway);
+        if (lost || route->gateway == address)
             table_remove(i);
     }
 }

@@ -312,6 +312,22 @@ static void test_address_renews_routes(void **state)
     assert_int_equal(ip_route_list(NULL, 0), 2);
 }
 
+/* Who takes over the address of a gateway has no use for the routes by it, through whatever interface they
+ * lead: nobody would answer for the next hop. */
+static void test_no_route_by_ourselves(void **state)
+{
+    (void)state;
+    const be32_t second = BE32(0x0a000263);
+    assert_int_equal(route_add(0, 0, GATEWAY, ""), 0);
+    assert_int_equal(route_add(0, 0, second, ""), 0);
+    assert_way(FAR, &eth0, GATEWAY, OWN);
+    assert_int_equal(ip_set_address(&eth0.dev, GATEWAY, MASK24), 0);
+    assert_way(FAR, &eth0, second, GATEWAY);
+    assert_int_equal(ip_set_address(&eth1.dev, second, MASK24), 0);
+    struct ip_destination way;
+    assert_int_equal(ip_route(0, FAR, &way), -ENETUNREACH);
+}
+
 /* A gateway that a route of its own makes a neighbour needs no address in its network. */
 static void test_gateway_by_a_host_route_stays(void **state)
 {
@@ -347,6 +363,7 @@ int main(void)
         TEST(route_list),
         TEST(addresses_are_checked),
         TEST(address_renews_routes),
+        TEST(no_route_by_ourselves),
         TEST(gateway_by_a_host_route_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
