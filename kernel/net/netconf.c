@@ -83,7 +83,8 @@ static void hardware_address_get(const struct netdev *dev, struct sockaddr *addr
     memcpy(address->sa_data, dev->mac, sizeof(dev->mac));
 }
 
-/* One of the three values that follow from an interface's address. */
+/* One of the three values that follow from an interface's address. Loopback and networks of one or two
+ * addresses have no broadcast address (RFC 3021). */
 static int interface_address_get(const struct netdev *dev, unsigned long request,
                                  struct sockaddr *to)
 {
@@ -93,7 +94,7 @@ static int interface_address_get(const struct netdev *dev, unsigned long request
     if (request == SIOCGIFNETMASK)
         address = mask;
     else if (request == SIOCGIFBRDADDR)
-        address = dev->flags & IFF_BROADCAST ? address | ~mask : 0;
+        address = (dev->flags & IFF_BROADCAST) && ntohl(mask) < 0xfffffffe ? address | ~mask : 0;
     address_put(to, address);
     return 0;
 }

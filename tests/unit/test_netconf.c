@@ -137,6 +137,18 @@ static void test_addresses(void **state)
     assert_int_equal(set_address(SIOCSIFNETMASK, OWN_MASK), -EADDRNOTAVAIL);
 }
 
+/* All addresses of so small a network are hosts' (RFC 3021). */
+static void test_no_broadcast_address_of_one_or_two_hosts(void **state)
+{
+    (void)state;
+    assert_int_equal(set_prefix(OWN_ADDRESS, BE32(0xfffffffe)), 0);
+    assert_int_equal(get_address(SIOCGIFBRDADDR), 0);
+    assert_int_equal(set_prefix(OWN_ADDRESS, BE32(0xffffffff)), 0);
+    assert_int_equal(get_address(SIOCGIFBRDADDR), 0);
+    assert_int_equal(set_prefix(BE32(0x0a00020e), BE32(0xfffffffc)), 0);
+    assert_int_equal(get_address(SIOCGIFBRDADDR), OWN_ADDRESS);
+}
+
 static void test_bad_addresses_are_refused(void **state)
 {
     (void)state;
@@ -351,6 +363,7 @@ int main(void)
         FIXTURE_TEST(test_device_names_in_routes_and_arp_entries),
         FIXTURE_TEST(test_interface_facts),
         FIXTURE_TEST(test_addresses),
+        FIXTURE_TEST(test_no_broadcast_address_of_one_or_two_hosts),
         FIXTURE_TEST(test_bad_addresses_are_refused),
         FIXTURE_TEST(test_address_and_mask_are_set_as_one),
         FIXTURE_TEST(test_mtu),
