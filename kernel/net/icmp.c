@@ -172,6 +172,14 @@ static bool error_tell(const struct ip_header *quoted, int error)
     return true;
 }
 
+/* Whether we can have sent the quoted datagram to where the error came from: what goes to ourselves is on no
+ * wire, so an error about it that comes from one is made up. */
+static bool quote_is_ours(const struct mbuf *m, const struct ip_header *quoted)
+{
+    return ip_is_own(quoted->source) &&
+           ((m->flags & MBUF_LOOPBACK) || !ip_is_own(quoted->destination));
+}
+
 /* Whatever becomes of it, an error is never answered (RFC 1122, 3.2.2). */
 static void error_deliver(struct mbuf *m)
 {
@@ -182,7 +190,7 @@ static void error_deliver(struct mbuf *m)
         net_count(NET_icmp_unknown_type);
     else if (!quote_is_sound(m))
         net_count(NET_icmp_error_bad_quote);
-    else if (!ip_is_own(quoted->source) || !error_tell(quoted, error))
+    else if (!quote_is_ours(m, quoted) || !error_tell(quoted, error))
         net_count(NET_icmp_error_not_ours);
     else
         net_count(NET_icmp_errors_delivered);

@@ -74,15 +74,17 @@ static inline bool sum_is_right(const uint8_t *p, size_t n)
     return sum == 0xffff;
 }
 
-static inline struct file *socket_open(int protocol)
+static inline struct file *socket_open_to(int protocol, be32_t peer_address)
 {
     struct file *file = NULL;
     assert_int_equal(socket_create(AF_INET, SOCK_DGRAM, protocol, &file), 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = PORT, .sin_addr = {PEER}};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = PORT, .sin_addr = {peer_address}};
     struct sockaddr address;
     memcpy(&address, &to, sizeof(address));
     assert_int_equal(socket_connect(socket_from_file(file), &address, sizeof(address)), 0);
     return file;
 }
+
+static inline struct file *socket_open(int protocol) { return socket_open_to(protocol, PEER); }
 
 #endif
