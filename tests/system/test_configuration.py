@@ -123,3 +123,20 @@ def test_longest_name_is_asked_for(boot, end):
     wired = Wired(boot())
     assert len(question) == 255
     assert queries(wired, "nameserver 10.0.2.100", ".".join(labels) + end) == ({"10.0.2.100"}, {question})
+
+
+def test_truncated_answer_without_addresses_is_none(boot):
+    """RFC 2181, 9: it says that there is more than a datagram takes, not that the name has no address. Here the next
+    server has room for it, or takes it from its cache."""
+    wired = Wired(boot())
+    name, address = "host.example", wired.gateway.ip
+
+    def truncate(query):
+        wired.peer.reply(query, query.payload[:2] + b"\x83\x80" + query.payload[4:])
+
+    wired.peer.open(truncate, port=53)
+    wired.gateway.zone[name] = address
+    wired.run("echo 'nameserver 10.0.2.100' > /etc/resolv.conf")
+    assert "No name server answers" in wired.run(f"ping -c 1 {name}")
+    wired.run("echo 'nameserver 10.0.2.2' >> /etc/resolv.conf")
+    assert f"ping {name} ({wire.ip_text(address)})" in wired.run(f"ping -c 1 {name}")

@@ -13,6 +13,7 @@
 #define HEADER_LENGTH    12     /* 4.1.1 */
 #define FLAG_RESPONSE    0x8000 /* QR */
 #define FLAG_OPCODE      0x7800 /* 0: a standard query */
+#define FLAG_TRUNCATED   0x0200 /* TC: there is more than the message took */
 #define FLAG_RECURSION   0x0100 /* RD: the server is to ask others */
 #define FLAG_RCODE       0x000f
 #define RCODE_NAME_ERROR 3
@@ -216,5 +217,6 @@ int dns_answer_read(const uint8_t *message, size_t length, uint16_t id, const ch
         return DNS_FAILED;
     for (int i = 0; found == 0 && alias && i <= ALIASES_MAX; i++)
         found = answers_search(c, answers, wanted, &alias, addresses, room);
-    return found;
+    /* What was left out may be the addresses (RFC 2181, 9), and there is no TCP to ask for them. */
+    return found == 0 && flags & FLAG_TRUNCATED ? DNS_FAILED : found;
 }
