@@ -249,8 +249,22 @@ int arp_set_timeout(uint32_t seconds)
     return 0;
 }
 
-/* What an arpreq names: its address, and its device or the one on whose network the address is. 0,
- * or -EINVAL (not an address of one host), -ENODEV, -ENETUNREACH. */
+/* The device of an entry there is, for an address that is not on-link any more; NULL: there is none. */
+static struct netdev *entry_device(be32_t address)
+{
+    struct netdev *dev = NULL;
+    spinlock_acquire(&arp_lock);
+    LIST_FOR_EACH (node, bucket_of(address)) {
+        struct arp_entry *entry = LIST_ENTRY(node, struct arp_entry, hash_node);
+        if (entry->address == address)
+            dev = entry->dev;
+    }
+    spinlock_release(&arp_lock);
+    return dev;
+}
+
+/* What an arpreq names: its address, and its device or the one on whose network the address is, or
+ * was. 0, or -EINVAL (not an address of one host), -ENODEV, -ENETUNREACH. */
 static int request_parse(const struct arpreq *request, struct netdev **dev, be32_t *address)
 {
     struct sockaddr_in in;
@@ -259,6 +273,8 @@ static int request_parse(const struct arpreq *request, struct netdev **dev, be32
     if (in.sin_family != AF_INET || *address == 0)
         return -EINVAL;
     *dev = request->arp_dev[0] ? netdev_find(request->arp_dev) : ip_on_link(*address);
+    if (!*dev && !request->arp_dev[0])
+        *dev = entry_device(*address);
     if (!*dev)
         return request->arp_dev[0] ? -ENODEV : -ENETUNREACH;
     bool one_host = !ip_is_multicast(*address) && !ip_is_broadcast(*dev, *address);

@@ -90,7 +90,7 @@ int arp_probe(struct netdev *dev, be32_t address);
 void arp_announce(struct netdev *dev, be32_t address);
 /* Drops every entry of a device, permanent ones too; NULL: of all. */
 void arp_flush(struct netdev *dev);
-/* For ioctl: 0, -ENXIO (no such entry), -ENOSPC, -EINVAL, -ENETUNREACH (not on-link anywhere). */
+/* For ioctl: 0, -ENXIO (no such entry), -ENOSPC, -EINVAL, -ENETUNREACH (neither on-link nor an entry). */
 int arp_entry_get(struct arpreq *request);
 int arp_entry_set(const struct arpreq *request);
 int arp_entry_delete(const struct arpreq *request);

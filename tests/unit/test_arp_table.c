@@ -249,6 +249,23 @@ static void test_requests_are_checked(void **state)
     assert_int_equal(arp_list(NULL, 0), 0);
 }
 
+/* L4: an entry whose address a new mask has put behind a router can still be looked at and removed. */
+static void test_entry_that_is_no_longer_on_link(void **state)
+{
+    (void)state;
+    const be32_t address = BE32(0x0a000263);
+    struct arpreq request = request_for(address, peer, ATF_PERM);
+    assert_int_equal(arp_entry_set(&request), 0);
+    assert_int_equal(ip_set_netmask(&eth0.dev, BE32(0xffffffe0)), 0);
+    assert_int_equal(arp_list(NULL, 0), 1);
+    assert_int_equal(arp_entry_get(&request), 0);
+    assert_string_equal(request.arp_dev, "eth0");
+    request = request_for(address, peer, 0);
+    assert_int_equal(arp_entry_delete(&request), 0);
+    assert_int_equal(arp_list(NULL, 0), 0);
+    assert_int_equal(arp_entry_delete(&request), -ENETUNREACH);
+}
+
 /* L4: everything goes, and what waited is counted. */
 static void test_flush(void **state)
 {
@@ -282,6 +299,7 @@ int main(void)
         TEST(table_of_permanent_entries_is_full),
         TEST(permanent_entry),
         TEST(requests_are_checked),
+        TEST(entry_that_is_no_longer_on_link),
         TEST(flush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
