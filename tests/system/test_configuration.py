@@ -140,3 +140,16 @@ def test_truncated_answer_without_addresses_is_none(boot):
     assert "No name server answers" in wired.run(f"ping -c 1 {name}")
     wired.run("echo 'nameserver 10.0.2.2' >> /etc/resolv.conf")
     assert f"ping {name} ({wire.ip_text(address)})" in wired.run(f"ping -c 1 {name}")
+
+
+def test_circle_of_aliases_is_an_error(boot):
+    """RFC 1034, 3.6.2. What the name stands for is not known then, so it is not said to have no address."""
+    wired = Wired(boot())
+
+    def answer(query):
+        alias = b"\xc0\x0c\0\5\0\1\0\0\0\x3c\0\2\xc0\x0c"  # the name is an alias of itself
+        wired.peer.reply(query, query.payload[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query.payload[12:] + alias)
+
+    wired.peer.open(answer, port=53)
+    wired.run("echo 'nameserver 10.0.2.100' > /etc/resolv.conf")
+    assert "No name server answers" in wired.run("ping -c 1 host.example")

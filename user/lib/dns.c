@@ -217,6 +217,7 @@ int dns_answer_read(const uint8_t *message, size_t length, uint16_t id, const ch
         return DNS_FAILED;
     for (int i = 0; found == 0 && alias && i <= ALIASES_MAX; i++)
         found = answers_search(c, answers, wanted, &alias, addresses, room);
-    /* What was left out may be the addresses (RFC 2181, 9), and there is no TCP to ask for them. */
-    return found == 0 && flags & FLAG_TRUNCATED ? DNS_FAILED : found;
+    /* What was left out may be the addresses (RFC 2181, 9), and there is no TCP to ask for them; and a
+     * circle of aliases is an error (RFC 1034, 3.6.2). */
+    return found == 0 && (alias || flags & FLAG_TRUNCATED) ? DNS_FAILED : found;
 }
