@@ -45,11 +45,12 @@ static bool options_are_sound(const struct ip_header *header, unsigned header_le
 
 /* [lab 5] */
 /* Whether one host can have sent this, through the device it came from (RFC 1122, 3.2.1.3). On a
- * wire, our own addresses are as wrong as loopback ones; 0.0.0.0 is a host that has no address yet,
+ * wire, our own addresses are as wrong as loopback ones; who has one of 0/8 does not know its own yet,
  * and cannot be answered. */
 static bool source_is_valid(const struct netdev *dev, const struct mbuf *m, be32_t source)
 {
-    if (source == 0 || ntohl(source) >= 0xe0000000 || ip_is_broadcast(dev, source))
+    unsigned first = ntohl(source) >> 24;
+    if (first == 0 || first >= 224 || ip_is_broadcast(dev, source))
         return false;
     return (m->flags & MBUF_LOOPBACK) || !ip_is_own(source);
 }

@@ -46,6 +46,7 @@ DROPPED = {
     "I5-source-subnet-broadcast": (echo_from(wire.ip("10.0.2.255")), "bad_source"),
     "I5-source-is-our-own": (echo_from(GUEST_IP), "bad_source"),
     "I5-source-zero": (echo_from(b"\0" * 4), "bad_source"),
+    "I5-source-in-net-zero": (echo_from(wire.ip("0.0.0.5")), "bad_source"),
     "I5-source-multicast": (echo_from(wire.ip("224.1.2.3")), "bad_source"),
     "I5-source-loopback": (echo_from(wire.ip("127.0.0.1")), "bad_source"),
     "I5-source-class-e": (echo_from(wire.ip("240.1.2.3")), "bad_source"),

@@ -142,7 +142,8 @@ static void test_source(void **state)
 {
     (void)state;
     const be32_t wrong[] = {
-        0, ALL, BE32(0x0a0002ff), BE32(0xe0000001), BE32(0xf0000001), BE32(0x7f000001), OWN, OWN1};
+        0,   ALL,  BE32(0x0a0002ff), BE32(0xe0000001), BE32(0xf0000001), BE32(0x7f000001),
+        OWN, OWN1, BE32(0x00000005)};
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         datagram(eth0.dev.mac, wrong[i], OWN, 26);
         receive();
