@@ -385,7 +385,7 @@ static unsigned table_place(const struct route *route, bool any_gateway)
     return i;
 }
 
-/* Checks a new route and finds its device from the gateway, which must be a neighbour. Lock held.
+/* Checks a new route and finds its device from the gateway, which must be one neighbour. Lock held.
  */
 static int route_complete(struct route *route)
 {
@@ -400,6 +400,8 @@ static int route_complete(struct route *route)
         return -ENETUNREACH;
     if (route->dev && route->dev != to_gateway.dev)
         return -ENETUNREACH;
+    if (ip_is_broadcast(to_gateway.dev, route->gateway))
+        return -EINVAL;
     route->dev = to_gateway.dev;
     return 0;
 }

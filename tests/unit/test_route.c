@@ -212,6 +212,7 @@ static void test_route_requests_are_checked(void **state)
     assert_int_equal(route_add(0, 0, GATEWAY, "eth1"), -ENETUNREACH); /* not there */
     assert_int_equal(route_add(0, 0, OWN, ""), -EINVAL);              /* ourselves */
     assert_int_equal(route_add(0, 0, BE32(0xe0000001), ""), -EINVAL); /* a group */
+    assert_int_equal(route_add(0, 0, BE32(0x0a0002ff), ""), -EINVAL); /* all on the link */
     assert_int_equal(route_add(0, 0, 0, ""), -EINVAL);                /* no way */
     assert_int_equal(route_add(0, 0, GATEWAY, "eth9"), -ENODEV);
     assert_int_equal(route_delete(0, 0, GATEWAY, "eth9"), -ENODEV);
