@@ -259,6 +259,22 @@ def test_handout_has_nothing_of_the_grader_alone(number, tmp_path):
     assert {n.split("/")[1] for n in names if n.startswith("labs/") and n[5].isdigit()} == {sources.lab_folder(number).name}
 
 
+@pytest.mark.parametrize("repository", [True, False])
+def test_what_a_class_handed_in_is_not_handed_out(repository, tmp_path):
+    """`make grade-all DIR=submissions` has it lie in the tree."""
+    top, target = tmp_path / "top", tmp_path / "handout"
+    for file in sources.tracked_files(TOP):
+        (top / file).parent.mkdir(parents=True, exist_ok=True)
+        (top / file).write_bytes((TOP / file).read_bytes())
+    for file in ("submissions/anna/kernel/net/arp.c", "results/scores.csv", "lab6.tar.gz"):
+        (top / file).parent.mkdir(parents=True, exist_ok=True)
+        (top / file).write_text("a solution")
+    if repository:
+        subprocess.run(["git", "init", "-q", top], check=True)
+    handout.make(NUMBERS[0], target, top)
+    assert {path.name for path in target.iterdir()} == handout.TOP_NAMES
+
+
 def test_parts_are_marked():
     result = tool("mark", "--check")
     assert result.returncode == 0, f"not as parts.tsv says (run labs/tools/mark.py):\n{result.stdout}"
