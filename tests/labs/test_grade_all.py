@@ -253,6 +253,22 @@ def test_what_cannot_be_unpacked_has_a_result(tmp_path):
     assert not list(out.rglob("unpacked"))
 
 
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_what_was_built_is_not_unpacked(kind, tmp_path, monkeypatch):
+    """Who packs the folder after `make unit`, `make qemu` and `make grade` has more in build/ than may be unpacked."""
+    monkeypatch.setattr(class_grader, "UNPACKED_MAX", 1 << 20)
+    folder, path = solution(tmp_path / "lab"), tmp_path / f"lab.{kind}"
+    for file in ("build/fs.img", ".git/objects/pack/pack"):
+        (folder / file).parent.mkdir(parents=True)
+        (folder / file).write_bytes(bytes(1 << 20))
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/python").symlink_to("/usr/bin/python3")
+    shutil.make_archive(tmp_path / "lab", {"tar.gz": "gztar"}.get(kind, kind), tmp_path, "lab")
+    tree = class_grader.unpack(path, tmp_path / "place")
+    assert sorted(sources.tree_files(tmp_path / "place")) == sorted(f"lab/{file}" for file in FILES)
+    assert sorted(entry.name for entry in tree.iterdir()) == ["kernel"]
+
+
 @pytest.mark.timeout(300)
 def test_names_may_be_no_utf8(tmp_path):
     """A right submission with such a name, and a file of such a name, gets its points; the others of its class theirs."""
