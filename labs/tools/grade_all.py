@@ -59,6 +59,7 @@ def safe_infos(archive):
     """The same of a .zip."""
     infos = []
     for info in archive.infolist():
+        info.filename = info.filename.replace("\\", "/")  # as some of Windows' programs write it
         path = Path(info.filename)
         if is_left_out(path):
             continue

@@ -269,6 +269,19 @@ def test_what_was_built_is_not_unpacked(kind, tmp_path, monkeypatch):
     assert sorted(entry.name for entry in tree.iterdir()) == ["kernel"]
 
 
+def test_archives_of_windows_are_unpacked(tmp_path):
+    """Their paths may have backslashes, which lead out of the archive as little as others."""
+    with zipfile.ZipFile(tmp_path / "lab.zip", "w") as archive:
+        for file in FILES:
+            archive.write(TOP / file, "lab4\\" + file.replace("/", "\\"))
+    tree = class_grader.unpack(tmp_path / "lab.zip", tmp_path / "place")
+    assert sources.tree_files(tree) == sorted(FILES)
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("..\\..\\bad", "")
+    with pytest.raises(class_grader.build.BuildError):
+        class_grader.unpack(tmp_path / "bad.zip", tmp_path / "other")
+
+
 @pytest.mark.timeout(300)
 def test_names_may_be_no_utf8(tmp_path):
     """A right submission with such a name, and a file of such a name, gets its points; the others of its class theirs."""
