@@ -36,8 +36,8 @@ BUILT_FROM = ("kernel/", "user/", "mkfs/", "Makefile", "tests/bench/", "tests/un
 # Every part takes time in proportion to the text: nothing limits how long this search may last.
 FORBIDDEN = re.compile(r"""
     \#\s*include(?!\s*(?:["<]\w|/[*/])) | \#\s*include(?:[^\n]{0,300}\.\.|[^\n]{300})
-    | \#\s*(?:include_next|import|embed|line|(?:ident|sccs)\b|\d)
-    | \#\# | \b(?:asm|__asm|__asm__|_Pragma|__has_include\w*|__has_embed)\b""", re.X)
+    | \#\s*(?:include_next|import|embed|line|(?:ident|sccs)\b) | (?:^|\*/)[ \t\f\v\0]*\#\s*\d
+    | \#\# | \b(?:asm|__asm|__asm__|_Pragma|__has_include\w*|__has_embed)\b""", re.X | re.M)
 # Attributes whose text the compiler hands to the assembler as it is, with whatever lines are in it; not in comments and
 # strings, where people write of sections. A raw string could hide where those begin and end.
 INJECTING = re.compile(r'\b(?:__)?(?:section|weakref|symver)(?:__)?\b|\b(?:u8|[uUL])?R"')

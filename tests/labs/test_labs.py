@@ -171,7 +171,8 @@ def refused(place, text):
 @pytest.mark.parametrize("text", ["#include MACRO\n", "#/* \n */include MACRO\n", "/* */ # /* */ include MACRO\n", "%:include MACRO\n",
                                   "#in\\\nclude MACRO\n", '#include "a/../b"\n', f"#include <a{'/' * 400}../b>\n",
                                   "#include </a>\n", '# /* */ 3 "file"\n', "a ## b\n", "/*\n*/ __asm__\n",
-                                  '#ident "text"\n', "int a __attribute__((section(NAME)));\n", "#define S __section__\n",
+                                  '#ident "text"\n', '/*\n*/# 1 "file"\n', 'int a;\n\t%: 7 "file"\n',
+                                  "int a __attribute__((section(NAME)));\n", "#define S __section__\n",
                                   "#if 0\n' /*\n#endif\nsection /* */\n", '#if 0\n" /*\n#endif\nsection /* */\n',
                                   "/* *\\\f\n/ symver /* */\n", 'R"(" /* )" weakref /* */\n'])
 def test_a_file_that_reaches_outside_is_refused(text, tmp_path):
@@ -179,13 +180,14 @@ def test_a_file_that_reaches_outside_is_refused(text, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["/* see section 2 */\n// section 3: don't\n", 'char *text = "\\"section"; /* 2 */\n',
+                                  "/* step #1 */\n", 'char *format = "%#018lx";\n',
                                   "char c = '\"', d = '\\''; /* section 4 */\n", '#include /* */ "a.h" // b\n'])
 def test_a_file_that_speaks_of_sections_is_not(text, tmp_path):
     assert refused(tmp_path, text) is None
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("text", ["#/*", "#/**/", "# ", "#include <a", '#include "a#', "'\\", '"'])
+@pytest.mark.parametrize("text", ["#/*", "#/**/", "# ", "#\n", "*/ ", "#include <a", '#include "a#', "'\\", '"'])
 def test_looking_into_a_file_ends(text, tmp_path):
     """However a file of the greatest length is made."""
     for end in ("", "*/\n"):
