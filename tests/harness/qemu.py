@@ -52,7 +52,7 @@ def missing():
         return f"{QEMU} is not installed: Debian has it in the package qemu-system-misc (make deps)"
     found = version(QEMU)
     if found and found < QEMU_VERSION:
-        return (f"{QEMU} is version {'.'.join(found.groups())}, expected 7.2 or later: older ones lack "
+        return (f"{QEMU} is version {'.'.join(map(str, found))}, expected 7.2 or later: older ones lack "
                 "-netdev dgram, which carries the frames")
     for file in ("kernel.elf", "fs.img"):
         if not (BUILD / file).exists():

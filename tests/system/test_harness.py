@@ -316,6 +316,15 @@ def test_hanging_qemu_is_killed_at_its_deadline(tmp_path, monkeypatch):
     assert any("deadline" in text for text in problems)
 
 
+def test_old_qemu_is_named(tmp_path, monkeypatch):
+    """`make grade` looks at nothing else before it starts one."""
+    program = tmp_path / "qemu"
+    program.write_text("#!/bin/sh\necho QEMU emulator version 6.2.0\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(qemu, "QEMU", str(program))
+    assert "is version 6.2, expected 7.2 or later" in qemu.missing()
+
+
 def test_evidence_is_kept_only_for_failures():
     evidence = Evidence("harness self-test [x/y]", "true")
     assert evidence.path.is_dir() and evidence.path.name == "harness_self-test_x_y"
