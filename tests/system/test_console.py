@@ -150,9 +150,10 @@ def test_ls_looks_at_no_other_file_than_it_names(shell):
 
 @pytest.mark.parametrize("command, output", [
     (" | ".join(["true"] * 65), "sh: pipeline: no more pipes\nstatus 1\n"),
+    ("echo" + 256 * " x", "sh: command has too many words\nstatus 1\n"),
     ("echo x >&4294967298", "sh: 4294967298: not an open descriptor\nstatus 1\n"),  # 2 in 32 bits
     ("sh /tmp/long", "sh: line too long\nstatus 2\n"),
-], ids=["pipeline", "descriptor", "line"])
+], ids=["pipeline", "words", "descriptor", "line"])
 def test_what_the_shell_cannot_do_fails(shell, command, output):
     shell.run(f"echo -n {'x' * 500} > /tmp/x ; cat {'/tmp/x ' * 9} > /tmp/long")
     assert shell.run(f"{command} ; echo status $?") == output

@@ -283,18 +283,20 @@ static void descriptors_restore(const int copies[REDIRECTABLE])
 }
 
 /* A command that the shell carries out itself, if it stands alone: cd in a child would be
- * pointless. Its redirections hold for as long as it runs. */
+ * pointless. Its redirections hold for as long as it runs. A command that has too many words to be
+ * any program's ends here as well, so that its child does not say so once more. */
 static bool run_builtin(const struct node *command, int *status)
 {
     char *words[WORDS_MAX + 1];
     int copies[REDIRECTABLE];
 
-    if (command->next || command->kind != NODE_COMMAND || !command->words[0] ||
-        !expand_all(command->words, words))
+    if (command->next || command->kind != NODE_COMMAND || !command->words[0])
         return false;
+    *status = 1;
+    if (!expand_all(command->words, words))
+        return true;
     bool known = builtin_is(words[0]);
     if (known) {
-        *status = 1;
         if (descriptors_save(command->redirections, copies) && redirect(command->redirections))
             builtin_run(words, status);
         descriptors_restore(copies);
