@@ -91,7 +91,7 @@ class Virtq(Command):
 
 
 class Virtqs(Command):
-    """rv-virtqs: prints the virtqueues of every registered virtio network device."""
+    """rv-virtqs: prints the virtqueues of every registered virtio network device and disk."""
 
     def run(self, argument):
         table = value("'netdev.c'::table")
@@ -100,6 +100,11 @@ class Virtqs(Command):
             if dev["name"].string().startswith("virtio"):
                 gdb.execute(f"rv-virtq ((struct virtio_net *){int(dev['driver'])})->rx")
                 gdb.execute(f"rv-virtq ((struct virtio_net *){int(dev['driver'])})->tx")
+        disks = value("'block.c'::disks")
+        first, last = disks.type.range()
+        for n in range(first, last + 1):
+            if int(disks[n]):
+                gdb.execute(f"rv-virtq ((struct virtio_blk *){int(disks[n])})->queue")
 
 
 class Mbufs(Command):

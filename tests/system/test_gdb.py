@@ -29,6 +29,7 @@ def test_breakpoint_and_commands(boot):
         assert guest.running()
     assert "Breakpoint 1, socket_recvfrom" in said, said
     assert re.search(r"^virtio0 queue 0: size 256, free 0, chains outstanding 256", said, re.M), said
+    assert re.search(r"^disk0 queue 0: size 64, free \d+", said, re.M), said
     assert re.search(r"^MBUF_RX_RING +256$", said, re.M), said
     assert re.search(r"udp +0\.0\.0\.0:7 -> 0\.0\.0\.0:0 queued 0", said), said
     assert re.search(r"PROCESS_RUNNING +udpecho", said), said
