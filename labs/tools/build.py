@@ -148,6 +148,14 @@ def others_changed(top, tree, allowed):
     return changed
 
 
+def forget(built, file):
+    """Removes what was made of a C file, or make, which goes by the clock, may leave the reference's in its place: the
+    clock may have been put back since, or be another machine's."""
+    made = Path(file).with_suffix(".o")
+    for path in (built / made, built / "unit" / made, built / "unit/libkernel.a"):
+        path.unlink(missing_ok=True)
+
+
 def take(base, tree, allowed, place, programs=()):
     """Makes `place` the reference with the submission's allowed files, and builds the kernel there, and these programs
     of unit tests."""
@@ -166,6 +174,7 @@ def take(base, tree, allowed, place, programs=()):
             missing.append(file)
         elif text != (place / file).read_text():
             (place / file).write_text(text)
+            forget(place / "build", file)
     if missing:
         raise BuildError(f"the submission has no {', '.join(missing)}")
     code, output = limited(["make", "-s", "build/kernel.elf", *unit_targets(programs)], place)
