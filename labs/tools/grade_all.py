@@ -4,7 +4,7 @@ Each entry of DIR is a submission: a folder, or a .tar, .tar.gz, .tgz or .zip; a
 GNU parallel runs one grader for each, on this machine or on those of SSHLOGINFILE (`:` is this one), which share the
 folders of tree, submissions and OUT at the same paths. OUT (default build/labs/class-LAB) gets scores.csv and for each
 submission a folder with results.json, results.xml and evidence. The same command once more goes on with what has no
-result yet, or is newer than its result.
+result yet, or is newer than its result, or could not be graded because the grader itself failed.
 """
 
 import argparse
@@ -121,6 +121,7 @@ def grade_one(lab, submission, out, base):
         tree = unpack(submission, out / "unpacked") if submission.is_file() else top_of(submission)
         code = run_grader(lab, tree, out, base)
         if code not in (0, 1, 3) or not (out / "results.json").exists():
+            began = 0  # not the submission's fault: the same command once more grades it again
             raise build.BuildError(f"the grader ended with {code}: see {out / 'report'}")
     except Exception as error:  # of whatever kind: what unpacks an archive raises many
         (out / "results.json").write_text(json.dumps({"score": 0, "output": f"not graded: {error}", "tests": []}))

@@ -314,3 +314,19 @@ def test_what_is_handed_in_again_meanwhile_is_not_graded(tmp_path, monkeypatch):
         time.sleep(0.1)
         class_grader.grade_one(LAB, submission, tmp_path / "results/one", None)
         assert class_grader.is_graded(submission, tmp_path / "results") is not again
+
+
+def test_what_the_grader_failed_at_is_graded_again(tmp_path, monkeypatch):
+    """A machine on which something is missing, QEMU perhaps, must not leave a class with no points for good."""
+    def grader(lab, tree, out, base):
+        if works:
+            (out / "results.json").write_text('{"score": 100, "output": "", "tests": []}')
+        return 0 if works else 1
+    monkeypatch.setattr(class_grader, "run_grader", grader)
+    monkeypatch.setattr(class_grader.resource, "setrlimit", lambda *_: None)
+    submission, out = solution(tmp_path / "class/one"), tmp_path / "results"
+    time.sleep(0.1)  # more than a tick of the clock of files
+    for works, score in ((False, 0), (True, 100)):
+        class_grader.grade_one(LAB, submission, out / "one", None)
+        assert [row[1] for row in class_grader.scores(out, ["one"])] == [score]
+        assert class_grader.is_graded(submission, out) is works
