@@ -1,6 +1,7 @@
 """make grade-all LAB=n DIR=submissions [JOBS=k] [OUT=results] [SSHLOGINFILE=file]: grades a class.
 
-Each entry of DIR is a submission: a folder, or a .tar, .tar.gz, .tgz or .zip; a single folder inside is looked through.
+Each entry of DIR is a submission: a folder, or a .tar, .tar.gz, .tgz, .tar.xz or .zip; a single folder inside is looked
+through. Other files are named, and passed over.
 GNU parallel runs one grader for each, on this machine or on those of SSHLOGINFILE (`:` is this one), which share the
 folders of tree, submissions and OUT at the same paths. OUT (default build/labs/class-LAB) gets scores.csv and for each
 submission a folder with results.json, results.xml and evidence. The same command once more goes on with what has no
@@ -186,14 +187,18 @@ def main():
     parser.add_argument("--base", type=Path)
     options = parser.parse_args()
     out = (options.out or sources.TOP / "build/labs" / f"class-{options.lab}").resolve()
+    sys.stdout.reconfigure(errors="backslashreplace")
     if options.one:
         grade_one(options.lab, options.one, out / name_of(options.one), options.base)
         return 0
 
     if not shutil.which("parallel"):
         sys.exit("grade-all: GNU parallel is not installed: Debian has it in the package parallel (make deps)")
-    submissions = sorted(p.absolute() for p in options.directory.iterdir()
-                         if not p.name.startswith(".") and (p.is_dir() or p.name.endswith(ARCHIVES)))
+    entries = sorted(p.absolute() for p in options.directory.iterdir() if not p.name.startswith("."))
+    submissions = [p for p in entries if p.is_dir() or p.name.endswith(ARCHIVES)]
+    if len(submissions) < len(entries):
+        print(f"not graded, for they are neither folders nor archives ({', '.join(ARCHIVES)}): "
+              + ", ".join(p.name for p in entries if p not in submissions), flush=True)
     if not submissions:
         sys.exit(f"grade-all: no submission in {options.directory}: expected folders, or files that end in "
                  + ", ".join(ARCHIVES))

@@ -247,8 +247,11 @@ def test_what_cannot_be_unpacked_has_a_result(tmp_path):
     place.mkdir()
     odd_zip(place / "locked.zip", flags=1)
     odd_zip(place / "unknown.zip", method=9)
+    for name in ("anna.rar", "BEA.ZIP", os.fsdecode(b"Jos\xe9.7z")):
+        (place / name).write_text("")
     result, scores, rows = grade_all(place, out)
     assert scores == {"locked": 0, "unknown": 0} and result.returncode == 0, result.stdout + result.stderr
+    assert "not graded" in result.stdout and "BEA.ZIP, Jos\\udce9.7z, anna.rar" in result.stdout, result.stdout
     assert "encrypted" in rows[0]["remark"] and "not supported" in rows[1]["remark"]
     assert not list(out.rglob("unpacked"))
 
