@@ -31,6 +31,7 @@ import casebook
 import sources
 
 
+EVIDENCE = ("nic0.pcap", "nic0.frames", "console", "qemu.log", "output")  # the others are for who knows the harness
 AUDITED = re.compile(r"nic\d+: frame \d+: ([^:]+):")  # see harness/link.py
 
 
@@ -56,7 +57,8 @@ def story(case, session, failure, folder, rerun):
                   f"nic0.frames, {r.direction}: {sys.modules['session'].wire.describe(r.frame)}" for r in records]
     if getattr(failure, "cause", None):
         lines.append(f"  likely cause: {failure.cause}")
-    lines.append(f"  evidence: {folder} (nic0.pcap, nic0.frames, console, qemu.log)")
+    files = [file for file in EVIDENCE if (folder / file).exists()]  # without a machine there are others
+    lines.append(f"  evidence: {folder} ({', '.join(files)})" if files else "  evidence: none but this")
     lines.append(f"  again: {rerun}")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ each, and the reference in all cases of one lab, another one with each commit.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -240,6 +241,7 @@ def test_two_graders_in_one_folder_take_turns(tmp_path):
                for tree in (right, other, right)]
     texts = [grader.communicate()[0] for grader in graders]
     assert ["score: 20 of 20" in text for text in texts] == [True, False, True], "\n".join(texts)
+    assert re.search(r"evidence: \S*/evidence/full \(output\)$", texts[1], re.M), texts[1]
     assert "score: 0 of 20" in texts[1]
 
 
