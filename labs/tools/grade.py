@@ -242,7 +242,8 @@ def main():
     build_failure, results = None, []
     others = build.others_changed(sources.TOP, tree, book.files)
     try:
-        base = options.base or build.reference(sources.TOP, sources.TOP / "build/labs/reference")
+        own = build.BuildError if tree == sources.TOP else SystemExit  # a student's tree is the reference, too
+        base = options.base or build.reference(sources.TOP, sources.TOP / "build/labs/reference", own)
         build.take(base, tree, book.files, place, book.programs)
     except build.BuildError as error:
         build_failure = str(error)

@@ -63,13 +63,22 @@ def test_handout_builds_boots_and_fails_its_cases(number, tmp_path):
 
 @pytest.mark.timeout(300)
 def test_handout_can_be_graded_by_its_student(tmp_path):
-    """`make grade` in a handout, with what is there: it builds the tree, and boots it."""
+    """`make grade` in a handout, with what is there: it builds the tree, and boots it. If it does not build, the
+    reports say so."""
     number = NUMBERS[0]
-    folder, _ = handout.make(number, tmp_path)
-    result = subprocess.run(["make", "-s", "grade", f"LAB={number}", "CASES=boot"], cwd=tmp_path, capture_output=True,
-                            text=True, check=False, env={k: v for k, v in os.environ.items() if not k.startswith("RVNET")})
+    folder, texts = handout.make(number, tmp_path)
+    reports = tmp_path / "build/labs" / f"{folder.name}-{tmp_path.name}"
+    words = ["make", "-s", "grade", f"LAB={number}", "CASES=boot"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RVNET")}
+    result = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert (tmp_path / "build/labs" / f"{folder.name}-{tmp_path.name}" / "results.json").exists()
+    assert (reports / "results.json").exists()
+    with open(tmp_path / min(texts), "a") as file:
+        file.write("int unfinished(;\n")
+    result = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert "Error 3" in result.stderr and "unfinished" in result.stdout, result.stdout + result.stderr
+    assert "unfinished" in (reports / "build.log").read_text()
+    assert json.loads((reports / "results.json").read_text())["output"].startswith("build failed")
 
 
 @pytest.mark.timeout(900)
