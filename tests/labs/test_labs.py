@@ -283,6 +283,7 @@ def test_no_solution_line_is_handed_out(number, tmp_path):
 def test_handout_has_nothing_of_the_grader_alone(number, tmp_path):
     handout.make(number, tmp_path)
     names = sources.tree_files(tmp_path)
+    assert b"mutants" not in subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, check=True).stdout
     assert not [n for n in names if "mutants" in n or "hidden" in n or "stubs" in n or n.endswith("parts.tsv")]
     assert {n.split("/")[1] for n in names if n.startswith("labs/") and n[5].isdigit()} == {sources.lab_folder(number).name}
 
