@@ -68,10 +68,12 @@ def clean_environment():
 
 def limited(command, cwd, wall=BUILD_SECONDS, cpu=BUILD_CPU, memory=2048 * MIB, file=64 * MIB, **options):
     """Runs a command under limits; its exit code and output. At the end its whole process group is ended. The output
-    goes to a file, which has the limit of all files: a compiler can be made to say gigabytes."""
+    goes to a file, which has the limit of all files: a compiler can be made to say gigabytes. Temporary files lie in
+    cwd, which goes one day: a compiler that is killed leaves its own."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, cwd=cwd, stdin=options.pop("stdin", subprocess.DEVNULL),
-                                   stdout=said, stderr=subprocess.STDOUT, env=clean_environment(),
+                                   stdout=said, stderr=subprocess.STDOUT,
+                                   env={**clean_environment(), "TMPDIR": os.path.abspath(cwd)},
                                    preexec_fn=limits(cpu, memory, file))
         try:
             code, late = process.wait(wall), b""

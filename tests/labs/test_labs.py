@@ -214,6 +214,12 @@ def test_what_a_build_says_is_limited(tmp_path):
     assert build.limited(["sleep", "100"], tmp_path, wall=0.1) == (-9, "took longer than 0 s\n")
 
 
+def test_a_build_that_is_ended_leaves_nothing_elsewhere(tmp_path):
+    """A compiler that is killed leaves its file for the assembler: where mktemp makes one, too."""
+    code, text = build.limited(["mktemp"], tmp_path)
+    assert code == 0 and Path(text.strip()).parent == tmp_path
+
+
 @pytest.mark.timeout(300)
 def test_a_submission_is_built_whatever_the_clock_says(tmp_path):
     """What make takes from the reference may be newer than any submission: another machine made it, or the clock was
