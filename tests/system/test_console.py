@@ -1,5 +1,7 @@
 """The console and the shell, as somebody at the keyboard has them."""
 
+import re
+
 import pytest
 
 from shell import Shell
@@ -207,4 +209,11 @@ def test_kill(shell):
     shell.serve("udpecho 4321", 4321)
     pid = next(line.split()[0] for line in shell.run("ps").splitlines() if "udpecho" in line)
     shell.run(f"kill {pid}; wait")  # the process ends when it runs next, which may be after the next command
+    assert "udpecho" not in shell.run("ps")
+
+
+def test_kill_by_the_number_that_the_shell_shows(shell):
+    """As POSIX has it of $!: not another shell in between, whose end leaves the program running."""
+    pid = re.search(r"^\[(\d+)\]$", shell.run("udpecho 4321 &"), re.M).group(1)
+    assert shell.run(f"kill {pid} ; wait {pid} 2> /dev/null ; echo status $?").endswith("status 143\n")
     assert "udpecho" not in shell.run("ps")

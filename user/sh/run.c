@@ -321,9 +321,11 @@ static void run_chain(const struct node *chain)
     }
 }
 
-/* A background job does not read from the console: it would take lines away from the shell. */
+/* A background job does not read from the console: it would take lines away from the shell. A lone
+ * command is the process whose number is shown, so that it is what kill ends, and wait waits for. */
 static void run_background(const struct node *chain)
 {
+    const struct node *pipeline = chain->children;
     pid_t pid = fork_checked();
 
     if (pid == 0) {
@@ -334,6 +336,8 @@ static void run_background(const struct node *chain)
             dup2(null, STDIN_FILENO);
             close(null);
         }
+        if (!pipeline->next && !pipeline->children->next)
+            run_node_in_child(pipeline->children);
         run_chain(chain);
         exit(last_status);
     }
