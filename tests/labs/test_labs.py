@@ -294,6 +294,13 @@ def test_handout_has_nothing_of_the_grader_alone(number, tmp_path):
     assert {n.split("/")[1] for n in names if n.startswith("labs/") and n[5].isdigit()} == {sources.lab_folder(number).name}
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_functions_that_students_are_told_of_exist(number, tmp_path):
+    folder, _ = handout.make(number, tmp_path)
+    words = set(re.findall(r"\w+", " ".join(path.read_text() for path in (tmp_path / "kernel").rglob("*.[ch]"))))
+    assert not set(re.findall(r"`(\w+)\(\)`", (folder / "README.md").read_text())) - words
+
+
 @pytest.mark.parametrize("repository", [True, False])
 def test_what_a_class_handed_in_is_not_handed_out(repository, tmp_path):
     """`make grade-all DIR=submissions` has it lie in the tree."""
