@@ -342,13 +342,14 @@ class Session:
 
     def report(self, nonce, count=1, what="the agent's report", rounds=ROUNDS, cause=None):
         """The first `count` reports under a nonce: lists of words, each a datagram that came by the wire."""
+        since = self.here()
         for _ in range(rounds):
             if len(self.reports.get(nonce, [])) >= count:
                 break
             self.round()
         got = self.reports.get(nonce, [])
         if len(got) < count:
-            raise Failure(what, f"{count} by UDP", f"{len(got)} in {rounds} rounds", frame=self.here(),
+            raise Failure(what, f"{count} by UDP", f"{len(got)} in {rounds} rounds", frame=since,
                           cause=self.silence_cause() or cause or "a datagram is not sent, or not as it should be")
         return got[:count]
 

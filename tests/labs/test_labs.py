@@ -270,6 +270,20 @@ def test_numbers_of_a_case_are_never_the_same():
         assert len({session.fresh(200, 240) for _ in range(40)}) == 40
 
 
+def test_a_report_that_is_missing_shows_what_came_in_its_place():
+    """Not a frame that came when it had been waited for in vain."""
+    s = session.Session.__new__(session.Session)
+    s.link, s.reports = session.harness.qemu.Link(), {}
+    s.round = lambda: s.link.far_end.send(b"late".ljust(60))
+    s.link.far_end.send(b"early".ljust(60))
+    assert s.here() == 1
+    with pytest.raises(session.Failure) as found:
+        s.report("nonce", rounds=3)
+    s.round()
+    assert s.here() == 5 and found.value.frame == 1
+    s.link.close()
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_no_solution_line_is_handed_out(number, tmp_path):
     """Each line of a removed body is in the handout at most as often as in what was kept of the tree."""
