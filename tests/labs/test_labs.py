@@ -105,6 +105,15 @@ def test_nothing_but_the_kernel_is_called_on_the_host(name, tmp_path):
     assert f"expected functions of the kernel, got {name}" in result.stdout
 
 
+@pytest.mark.timeout(120)
+def test_the_hosts_compiler_adds_no_calls(tmp_path):
+    """Ubuntu's guards the stack unless told not to, by a function of the library: the submission would call that."""
+    target = tmp_path / "b/unit/kernel/dev/e1000_tx.o"
+    subprocess.run(["make", "-s", f"B={tmp_path}/b", "HOSTCC=gcc -fstack-protector-all", target], cwd=TOP, check=True)
+    used = subprocess.run(["nm", "-u", target], capture_output=True, text=True, check=True).stdout
+    assert "__asan" in used and "__stack_chk" not in used
+
+
 def lab_1_with(place, text, function=None):
     """A right submission for lab 1 with more at its end, and at the beginning of a function."""
     file = "kernel/virtio/virtq.c"
