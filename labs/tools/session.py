@@ -184,7 +184,8 @@ class Session:
         return max(delays) / 1e9
 
     def _console(self, pattern, what):
-        """Waits for the line. A guest that hangs costs HANG_SECONDS of its own time: a busy host's does not count."""
+        """Waits for the words, wherever in a line they begin: a kernel may print there too, without newlines. A guest
+        that hangs costs HANG_SECONDS of its own time: a busy host's does not count."""
         start = self.console.position
         began, hindered = time.monotonic(), self._hindered()
         while True:
@@ -198,7 +199,7 @@ class Session:
                     self._dead(what)
 
     def _boot(self, card):
-        self._console(r"^agent ready$", "boot")
+        self._console(r"agent ready\n", "boot")
         if card == "e1000":
             self._card_listens()
         if hasattr(self, "peer"):
@@ -229,7 +230,7 @@ class Session:
         """One round of the guest's life: a word there and back."""
         started, word = time.monotonic(), secrets.token_hex(4)
         self._type(f"sync {word}", "a word on the console")
-        self._console(rf"^sync {word} ok$", "a word on the console")
+        self._console(rf"sync {word} ok\n", "a word on the console")
         time.sleep(max(0, ROUND_SECONDS - (time.monotonic() - started)))
 
     def rounds(self, count):

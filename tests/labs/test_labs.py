@@ -230,6 +230,20 @@ def test_a_build_that_is_ended_leaves_nothing_elsewhere(tmp_path):
 
 
 @pytest.mark.timeout(300)
+def test_a_submission_may_print(tmp_path):
+    """Between the agent's words too, and without newlines."""
+    for file in ("kernel/dev/virtio_net.c", "kernel/dev/virtio_net_data.c", "kernel/virtio/virtio.c"):
+        text = (TOP / file).read_text()
+        if file.endswith("_data.c"):
+            at = sources.extent(text, "tx_submit").open + 1
+            text = '#include "lib/printf.h"\n' + text[:at] + 'kprintf("%u bytes ", m->length);' + text[at:]
+        (tmp_path / "tree" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / file).write_text(text)
+    result = tool("grade", 2, "--tree", tmp_path / "tree", "--out", tmp_path / "out", "--cases", "sending")
+    assert "score: 8 of 8" in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.timeout(300)
 def test_a_submission_is_built_whatever_the_clock_says(tmp_path):
     """What make takes from the reference may be newer than any submission: another machine made it, or the clock was
     put back. Still the kernel and the library of the unit tests are made of what was handed in."""
