@@ -1,5 +1,5 @@
-/* Sleeplocks: held across disk I/O; who has to wait sleeps. Never taken in an interrupt handler or
- * with a spinlock held. */
+/* Sleeplocks: held across disk I/O; who has to wait sleeps, and goes before who comes later. Never taken in
+ * an interrupt handler or with a spinlock held. */
 #ifndef PROC_SLEEPLOCK_H
 #define PROC_SLEEPLOCK_H
 
@@ -9,6 +9,7 @@
 struct sleeplock {
     struct spinlock guard;
     struct waitq waiters; /* [guard] */
+    unsigned waiting;     /* [guard] threads that have begun to wait and do not hold it yet */
     struct proc *holder;  /* [guard] NULL when free */
 };
 

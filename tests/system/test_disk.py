@@ -1,5 +1,6 @@
 """The disk seen from programs: errors of the device reach whoever asked, and nobody else; what was confirmed stays."""
 
+import re
 import shutil
 import subprocess
 
@@ -7,7 +8,7 @@ import pytest
 
 from harness.evidence import BUILD
 from harness.qemu import disk_options
-from shell import Shell
+from shell import Shell, wait_until
 
 
 def failing_disk(tmp_path, event, kind):
@@ -27,6 +28,34 @@ def test_write_error_reaches_the_writer(boot, tmp_path, event, kind):
     assert "input/output error" in shell.run("echo data > /tmp/f").lower() + shell.run("mkdir /other").lower()
     assert "alive" in shell.run("echo alive | cat")
     assert "bin" in shell.run("ls /")
+
+
+def slow_disk(tmp_path):
+    """A disk whose requests take 20 ms, two time slices; on it a file of four times the buffer cache."""
+    image, big = tmp_path / "fs.img", tmp_path / "big"
+    big.write_bytes(bytes(4 << 20))
+    programs = [f"{BUILD}/stripped/{name}=/bin/{name}" for name in ("init", "sh", "cat", "echo", "ls", "mkdir", "ps")]
+    subprocess.run([BUILD / "mkfs", image, "16", "dir=/dev", "dir=/etc", "dev=/dev/console,5,1", "dev=/dev/null,1,3",
+                    "dev=/dev/zero,1,5", f"{big}=/big", *programs], check=True)
+    return disk_options(image, ",throttling.iops-total=50")
+
+
+@pytest.mark.parametrize("busy, command", [
+    ("cat" + " /big" * 20 + " > /dev/null", "ls -l /big /big /big"),
+], ids=["reader"])
+def test_nobody_waits_for_one_that_goes_on_and_on(boot, tmp_path, busy, command):
+    """One process takes the same lock again and again, with a request to the disk each time. Another one's turn comes
+    nevertheless, long before the first is done."""
+    shell = Shell(boot(disk=slow_disk(tmp_path)))
+
+    def is_under_way():
+        found = re.search(r"(\d+) cat$", shell.run("ps"), re.M)
+        return found and int(found.group(1)) > 20
+
+    shell.run(f"{busy} &")
+    wait_until(is_under_way)
+    shell.run(command)
+    assert re.search(r" cat$", shell.run("ps"), re.M)
 
 
 @pytest.mark.timeout(400)
