@@ -39,6 +39,7 @@ static struct {
     struct fs_log_header *header; /* [committing] a page to build headers in */
 
     unsigned operations;                 /* [lock] open ones */
+    unsigned waiting;                    /* [lock] threads that log_begin lets wait */
     unsigned syncing;                    /* [lock] threads in log_sync */
     bool committing;                     /* [lock] one thread writes; nobody else touches the log */
     bool failed;                         /* [lock] a commit failed; stays set */
@@ -240,15 +241,25 @@ static bool log_has_room(void)
     return fslog.count + (fslog.operations + 1) * LOG_OPERATION_BLOCKS <= fslog.capacity;
 }
 
+/* Nobody may begin. Who waits in log_sync goes first, or a steady stream of operations would keep it waiting.
+ * Lock held. */
+static bool log_is_closed(void) { return fslog.committing || fslog.syncing > 0 || !log_has_room(); }
+
 int log_begin(void)
 {
     int error = 0;
     if (fslog.read_only)
         return -EROFS;
     spinlock_acquire(&fslog.lock);
-    /* Who waits in log_sync goes first, or a steady stream of operations would keep it waiting. */
-    while (!fslog.failed && (fslog.committing || fslog.syncing > 0 || !log_has_room()))
-        waitq_sleep_uninterruptible(&fslog.changed, NEVER);
+    /* Who has waited goes before who comes: he has been woken, but a writer that begins anew right after its
+     * commit would be faster each time. */
+    if (!fslog.failed && (fslog.waiting > 0 || log_is_closed())) {
+        fslog.waiting++;
+        do
+            waitq_sleep_uninterruptible(&fslog.changed, NEVER);
+        while (!fslog.failed && log_is_closed());
+        fslog.waiting--;
+    }
     if (fslog.failed)
         error = -EIO;
     else

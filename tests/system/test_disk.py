@@ -42,7 +42,8 @@ def slow_disk(tmp_path):
 
 @pytest.mark.parametrize("busy, command", [
     ("cat" + " /big" * 20 + " > /dev/null", "ls -l /big /big /big"),
-], ids=["reader"])
+    ("cat /dev/zero > /zeros", "mkdir /a /b /c /d /e /f"),
+], ids=["reader", "writer"])
 def test_nobody_waits_for_one_that_goes_on_and_on(boot, tmp_path, busy, command):
     """One process takes the same lock again and again, with a request to the disk each time. Another one's turn comes
     nevertheless, long before the first is done."""
