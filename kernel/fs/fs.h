@@ -26,6 +26,9 @@ int fs_mount_root(void);
 /* The root directory, borrowed; NULL until it is mounted. */
 struct inode *fs_root(void);
 
+/* Returns when everything that was changed before the call is on disk. -EIO. */
+int fs_sync(void);
+
 /* What `path` names, with one reference for the caller (inode_release). -ENOENT, -ENOTDIR,
  * -ENAMETOOLONG (a component is too long), -ENFILE (inode table full), -EIO. */
 int path_lookup(struct inode *start, const char *path, struct inode **inode);

@@ -16,6 +16,7 @@
 struct fs_volume fs_volume;
 
 struct inode *fs_root(void) { return fs_volume.root; }
+int fs_sync(void) { return log_sync(); }
 
 int fs_damaged(const char *fmt, ...)
 {

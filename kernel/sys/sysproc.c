@@ -252,10 +252,13 @@ int64_t sys_procinfo(void)
     return error ? error : copy_to_user(syscall_argument(1), &info, sizeof info);
 }
 
-/* poweroff(code): what the file system has confirmed is on the disk already. */
+/* poweroff(code) */
 int64_t sys_poweroff(void)
 {
     int code = syscall_argument_int(0) & 0xff;
+    /* A call of the file system that has returned may belong to a transaction that others still keep open. A
+     * disk that fails here has said so, and is no reason to stay. */
+    fs_sync();
     /* This also lets out what programs have written so far. */
     kprintf("poweroff: exit code %d\n", code);
     machine_poweroff(code);

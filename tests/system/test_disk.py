@@ -30,14 +30,23 @@ def test_write_error_reaches_the_writer(boot, tmp_path, event, kind):
     assert "bin" in shell.run("ls /")
 
 
-def slow_disk(tmp_path):
-    """A disk whose requests take 20 ms, two time slices; on it a file of four times the buffer cache."""
-    image, big = tmp_path / "fs.img", tmp_path / "big"
-    big.write_bytes(bytes(4 << 20))
-    programs = [f"{BUILD}/stripped/{name}=/bin/{name}" for name in ("init", "sh", "cat", "echo", "ls", "mkdir", "ps")]
+def slow_disk(tmp_path, *items, snapshot=True):
+    """A disk with these items whose requests take 20 ms, two time slices."""
+    image = tmp_path / "fs.img"
+    programs = [f"{BUILD}/stripped/{name}=/bin/{name}"
+                for name in ("init", "sh", "cat", "echo", "ls", "mkdir", "poweroff", "ps")]
     subprocess.run([BUILD / "mkfs", image, "16", "dir=/dev", "dir=/etc", "dev=/dev/console,5,1", "dev=/dev/null,1,3",
-                    "dev=/dev/zero,1,5", f"{big}=/big", *programs], check=True)
-    return disk_options(image, ",throttling.iops-total=50")
+                    "dev=/dev/zero,1,5", *items, *programs], check=True)
+    return disk_options(image, ",throttling.iops-total=50", snapshot)
+
+
+def wait_until_busy(shell, program):
+    """Until the program has been to the disk more than a few times."""
+    def is_busy():
+        found = re.search(rf"(\d+) {program}$", shell.run("ps"), re.M)
+        return found and int(found.group(1)) > 20
+
+    wait_until(is_busy)
 
 
 @pytest.mark.parametrize("busy, command", [
@@ -47,16 +56,29 @@ def slow_disk(tmp_path):
 def test_nobody_waits_for_one_that_goes_on_and_on(boot, tmp_path, busy, command):
     """One process takes the same lock again and again, with a request to the disk each time. Another one's turn comes
     nevertheless, long before the first is done."""
-    shell = Shell(boot(disk=slow_disk(tmp_path)))
-
-    def is_under_way():
-        found = re.search(r"(\d+) cat$", shell.run("ps"), re.M)
-        return found and int(found.group(1)) > 20
-
+    big = tmp_path / "big"
+    big.write_bytes(bytes(4 << 20))  # four times the buffer cache
+    shell = Shell(boot(disk=slow_disk(tmp_path, f"{big}=/big")))
     shell.run(f"{busy} &")
-    wait_until(is_under_way)
+    wait_until_busy(shell, "cat")
     shell.run(command)
     assert re.search(r" cat$", shell.run("ps"), re.M)
+
+
+def test_poweroff_keeps_what_was_written(boot, tmp_path):
+    """Also what shares its transaction with an operation that is still under way: a mkdir that searches a directory of
+    200 blocks."""
+    links = tmp_path / "links"
+    links.write_text("".join(f"link=/file,/many/{n}\n" for n in range(200 * 64)))
+    (tmp_path / "file").write_text("")
+    guest = boot(disk=slow_disk(tmp_path, f"{tmp_path}/file=/file", f"@{links}", snapshot=False))
+    shell = Shell(guest)
+    shell.run("mkdir /new ; echo once > /file ; cat /bin/poweroff > /dev/null")  # later these are in the cache
+    shell.run("mkdir /many/new &")
+    wait_until_busy(shell, "mkdir")
+    shell.console.send("echo this is kept >> /file ; poweroff 5\n")
+    assert guest.wait(40) == 5
+    assert b"this is kept" in (tmp_path / "fs.img").read_bytes()
 
 
 @pytest.mark.timeout(400)
