@@ -153,10 +153,11 @@ void trap_from_kernel(struct trapframe *frame)
         return;
     }
     interrupt_dispatch(cause);
-    /* No spinlock is held, so the thread may lose the hart here. The way out of the trap needs interrupts
-     * off. */
+    /* No spinlock is held, so the thread may lose the hart here. Interrupts come on with the next thread: if
+     * they did before, each that is pending would put one more frame on this stack, without an end. The way
+     * out of the trap needs them off. */
     if (hart->current && sched_should_yield()) {
-        interrupts_on();
+        hart->interrupt_held = true;
         thread_yield();
         interrupts_off();
     }

@@ -1,10 +1,14 @@
 """The console and the shell, as somebody at the keyboard has them."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
+from harness.evidence import BUILD
 from shell import Shell
+from test_barriers import PREFIXES
 
 CTRL_C, CTRL_D, CTRL_P, CTRL_U, BACKSPACE = "\x03", "\x04", "\x10", "\x15", "\x7f"
 
@@ -181,6 +185,33 @@ def test_every_control_character_does_no_harm(shell):
     shell.console.send("".join(chr(n) for n in range(1, 32) if n not in (3, 4)) + CTRL_C)
     shell.settle()
     assert "alive" in shell.run("echo alive")
+
+
+def function_range(name):
+    """The addresses of a function of the kernel."""
+    objdump = next(filter(None, (shutil.which(prefix + "objdump") for prefix in PREFIXES)))
+    symbols = subprocess.run([objdump, "-t", BUILD / "kernel.elf"], capture_output=True, text=True, check=True).stdout
+    address, size = re.search(rf"^(\w+) .* F \.text\s+(\w+) {name}$", symbols, re.M).groups()
+    return range(int(address, 16), int(address, 16) + int(size, 16))
+
+
+def test_interrupts_do_not_pile_up(boot):
+    """Each one that comes inside the handler of another takes a piece of the same stack. So the handler, when it gives
+    the hart away because a time slice is over, leaves those that are pending to the next thread: next to none comes
+    there, beside the ticks that end the slices."""
+    log = boot.evidence.path / "traps"
+    guest = boot(options=("-d", "int", "-D", str(log)))
+    shell = Shell(guest)
+    shell.run("cat /dev/zero > /dev/null &")
+    shell.run("cat /dev/zero > /dev/null &")
+    shell.console.send("x" * 10000)
+    shell.settle()
+    guest.close()
+    interrupts = re.findall(r"async:1, cause:0*([59]), epc:(\w+)", log.read_text())
+    ticks = sum(cause == "5" for cause, _ in interrupts)
+    handler = function_range("trap_from_kernel")
+    inside = sum(int(address, 16) in handler for _, address in interrupts)
+    assert ticks > 20 and inside < ticks / 4, (ticks, inside)
 
 
 @pytest.mark.parametrize("command, complaint", [
