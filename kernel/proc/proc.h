@@ -58,7 +58,7 @@ struct proc {
     int exit_status;
     pid_t group;
 
-    /* By the hart that runs it */
+    /* By the hart that runs it; run_started: when it came on, or the last tick since */
     uint64_t run_started, run_ns, switches;
     int64_t slice_left; /* ns */
     bool computes;      /* for most of a slice since it last slept; others look at it as a hint */

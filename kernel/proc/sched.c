@@ -145,6 +145,13 @@ static bool timer_remove(struct hart *hart, struct proc *p)
     return timed_out;
 }
 
+/* Charges a thread for the time since it came on, or was charged by a tick. */
+static inline void run_charge(struct proc *p, uint64_t now)
+{
+    p->run_ns += now - p->run_started;
+    p->slice_left -= (int64_t)(now - p->run_started);
+}
+
 /* Who has run for most of the slice without a break computes; but not the kernel's own threads, which yield
  * by themselves whenever they have served a batch. */
 static void slice_ends(struct hart *hart, uint64_t now)
@@ -154,6 +161,10 @@ static void slice_ends(struct hart *hart, uint64_t now)
     hart->slice_end = current ? now + TIME_SLICE : NEVER; /* an idle hart has no ticks */
     if (current && current->space && now - current->run_started > TIME_SLICE / 2)
         WRITE_ONCE(current->computes, true);
+    if (current) { /* it may be long until it leaves */
+        run_charge(current, now);
+        current->run_started = now;
+    }
     struct hart *idle = queue_has_too_much(hart) ? hart_find_idle() : NULL;
     if (idle)
         hart_call(idle);
@@ -195,15 +206,12 @@ static void switch_finish(void)
         interrupts_restore(); /* the idle loop's */
 }
 
-/* Charges the time since the last switch to who leaves, and sees to it that a tick will end the slice of who
- * comes. */
+/* Charges the time until now to who leaves, and sees to it that a tick will end the slice of who comes. */
 static void account_switch(struct hart *hart, struct proc *from, struct proc *to)
 {
     uint64_t now = clock_ns();
-    if (from) {
-        from->run_ns += now - from->run_started;
-        from->slice_left -= (int64_t)(now - from->run_started);
-    }
+    if (from)
+        run_charge(from, now);
     if (!to)
         return;
     to->run_started = now;

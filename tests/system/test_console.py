@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness.evidence import BUILD
-from shell import Shell
+from shell import Shell, wait_until
 from test_barriers import PREFIXES
 
 CTRL_C, CTRL_D, CTRL_P, CTRL_U, BACKSPACE = "\x03", "\x04", "\x10", "\x15", "\x7f"
@@ -168,6 +168,17 @@ def test_what_the_shell_cannot_do_fails(shell, command, output):
 def test_character_1_is_no_exit_status(shell):
     """It stands for $? inside the shell."""
     assert shell.run("false ; echo '\x01?' a\x01\x01b \"$?\x01$?\" > /tmp/\x01 ; cat /tmp/\x01") == "\x01? a\x01\x01b 1\x011\n"
+
+
+def test_ps_knows_how_long_a_program_has_run(boot):
+    """Also one that has a hart for itself, so that nobody takes its place."""
+    shell = Shell(boot(smp=3))
+    shell.run("cat /dev/zero > /dev/null &")
+
+    def half_a_second_has_run():
+        return float(re.search(r"(\d+\.\d+) +\d+ cat$", shell.run("ps"), re.M).group(1)) > 0.5
+
+    wait_until(half_a_second_has_run)
 
 
 def test_background_does_not_hold_up_the_shell(shell):
