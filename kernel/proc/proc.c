@@ -139,6 +139,7 @@ void proc_exit(int status)
 
     struct vm_space *space = p->space;
     p->space = NULL;
+    p->memory = 0;
     sched_retire_space(space);
 
     spinlock_acquire(&family_lock);
@@ -312,5 +313,5 @@ void proc_dump(void)
         if (p->pid)
             kprintf("%5d %-9s %4d %8lu %s%s\n", p->pid, states[p->state],
                     p->hart ? (int)p->hart->id : -1, p->switches, p->name,
-                    p->space ? "" : " (kernel)");
+                    is_user_process(p) ? "" : " (kernel)");
 }

@@ -181,6 +181,19 @@ def test_ps_knows_how_long_a_program_has_run(boot):
     wait_until(half_a_second_has_run)
 
 
+def test_what_is_left_of_a_program_that_has_ended(shell):
+    """Until it is waited for: a process, not a thread of the kernel, without memory."""
+    shell.run("(echo & cat /dev/zero > /dev/null) &")
+
+    def find_zombie():
+        return re.search(r"zombie .* (\d+)K .* sh$", shell.run("ps"), re.M)
+
+    wait_until(find_zombie)
+    assert find_zombie().group(1) == "0"
+    shell.console.send(CTRL_P)
+    shell.console.expect(r"zombie .* sh$")
+
+
 def test_background_does_not_hold_up_the_shell(shell):
     shell.serve("udpecho 4321", 4321)
 
