@@ -53,6 +53,7 @@ struct virtio_blk {
     enum blk_state state;    /* [lock] */
     struct list free;        /* [lock] of requests */
     struct waitq free_wait;  /* [lock] threads that found no free request */
+    unsigned waiting;        /* [lock] how many of them have none yet */
     unsigned requests_count; /* [I] how many of the records are in use at most */
     struct blk_request requests[BLK_REQUESTS_MAX];
 };
@@ -197,17 +198,26 @@ static void blk_wait(struct virtio_blk *blk, struct waitq *queue, uint64_t deadl
     }
 }
 
-/* Lock held. A free request record, waiting for one if need be; NULL if the device is given up. The
- * wait has an end, because each record is held by a thread whose own wait has one. */
+/* Lock held. A free request record; NULL: there is none, or the device does not run. */
+static struct blk_request *blk_request_pop(struct virtio_blk *blk)
+{
+    struct list_node *node = blk->state == BLK_RUNNING ? list_pop_front(&blk->free) : NULL;
+    return node ? LIST_ENTRY(node, struct blk_request, node) : NULL;
+}
+
+/* Lock held. A free request record, waiting for one if need be, behind those who wait already: a thread that
+ * comes back with its next request would be faster each time. NULL if the device is given up. The wait has
+ * an end, because each record is held by a thread whose own wait has one. */
 static struct blk_request *blk_request_get(struct virtio_blk *blk)
 {
-    while (blk->state != BLK_OFF) {
-        struct list_node *node = blk->state == BLK_RUNNING ? list_pop_front(&blk->free) : NULL;
-        if (node)
-            return LIST_ENTRY(node, struct blk_request, node);
+    struct blk_request *request = blk->waiting == 0 ? blk_request_pop(blk) : NULL;
+    blk->waiting++;
+    while (!request && blk->state != BLK_OFF) {
         blk_wait(blk, &blk->free_wait, NEVER, NULL);
+        request = blk_request_pop(blk);
     }
-    return NULL;
+    blk->waiting--;
+    return request;
 }
 
 /* Lock held. Passes a request to the device and waits for its end; the result is in the request. */

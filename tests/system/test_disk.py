@@ -49,16 +49,19 @@ def wait_until_busy(shell, program):
     wait_until(is_busy)
 
 
-@pytest.mark.parametrize("busy, command", [
-    ("cat" + " /big" * 20 + " > /dev/null", "ls -l /big /big /big"),
-    ("cat /dev/zero > /zeros", "mkdir /a /b /c /d /e /f"),
-], ids=["reader", "writer"])
-def test_nobody_waits_for_one_that_goes_on_and_on(boot, tmp_path, busy, command):
+@pytest.mark.parametrize("queue_size, busy, command", [
+    (64, "cat" + " /big" * 20 + " > /dev/null", "ls -l /big /big /big"),
+    (64, "cat /dev/zero > /zeros", "mkdir /a /b /c /d /e /f"),
+    (4, "cat" + " /big" * 20 + " > /dev/null", "cat /other > /dev/null"),  # one request at a time
+], ids=["reader", "writer", "requests"])
+def test_nobody_waits_for_one_that_goes_on_and_on(boot, tmp_path, queue_size, busy, command):
     """One process takes the same lock again and again, with a request to the disk each time. Another one's turn comes
     nevertheless, long before the first is done."""
-    big = tmp_path / "big"
+    big, other = tmp_path / "big", tmp_path / "other"
     big.write_bytes(bytes(4 << 20))  # four times the buffer cache
-    shell = Shell(boot(disk=slow_disk(tmp_path, f"{big}=/big")))
+    other.write_bytes(bytes(40000))
+    *drive, _ = slow_disk(tmp_path, f"{big}=/big", f"{other}=/other")
+    shell = Shell(boot(disk=[*drive, f"virtio-blk-pci,drive=disk0,queue-size={queue_size}"]))
     shell.run(f"{busy} &")
     wait_until_busy(shell, "cat")
     shell.run(command)
