@@ -132,12 +132,14 @@ static unsigned pci_queue_size_max(struct virtio_device *device, unsigned queue)
     return mmio_read16(common + QUEUE_SIZE);
 }
 
-/* The selected queue's doorbell (4.1.4.4); 0: it would lie outside the structure. */
+/* The selected queue's doorbell (4.1.4.4); 0: it would lie outside the structure, or at an odd address. */
 static uintptr_t doorbell_find(const struct virtio_pci *pci)
 {
     uint64_t offset =
         (uint64_t)mmio_read16(pci->common + QUEUE_NOTIFY_OFF) * pci->notify_multiplier;
-    return offset + sizeof(uint16_t) <= pci->notify_length ? pci->notify + offset : 0;
+    if (offset % sizeof(uint16_t) || offset + sizeof(uint16_t) > pci->notify_length)
+        return 0;
+    return pci->notify + offset;
 }
 
 static void write_address(uintptr_t low_half, uintptr_t address)
@@ -156,8 +158,8 @@ static int pci_queue_start(struct virtio_device *device, unsigned queue, unsigne
         return -EBUSY;
     pci->doorbells[queue] = doorbell_find(pci);
     if (!pci->doorbells[queue]) {
-        kprintf("%s: doorbell of queue %u outside the 0x%x bytes of doorbells\n", device->name,
-                queue, pci->notify_length);
+        kprintf("%s: doorbell of queue %u misaligned or outside the 0x%x bytes of doorbells\n",
+                device->name, queue, pci->notify_length);
         return -EINVAL;
     }
     mmio_write16(pci->common + QUEUE_SIZE, (uint16_t)size);
@@ -205,17 +207,18 @@ struct structure {
 };
 
 /* The device's first structure of a type that can be used (4.1.4.1): those of unknown type, in a
- * region that does not exist, or too short are passed over. A length that reaches beyond the region
- * is cut. */
+ * region that does not exist, too short, or at no multiple of `align`, where an access to a field would trap,
+ * are passed over. A length that reaches beyond the region is cut. */
 static struct structure structure_find(const struct pci_function *function, unsigned type,
-                                       uint32_t least)
+                                       uint32_t least, uint32_t align)
 {
     unsigned at;
     for (unsigned i = 0; (at = pci_capability_find(function, PCI_CAPABILITY_VENDOR, i)); i++) {
         unsigned region = pci_config_read8(function, at + CAPABILITY_REGION);
         uint32_t offset = pci_config_read32(function, at + CAPABILITY_OFFSET);
         uint32_t length = pci_config_read32(function, at + CAPABILITY_LENGTH);
-        if (pci_config_read8(function, at + CAPABILITY_TYPE) != type || length < least)
+        if (pci_config_read8(function, at + CAPABILITY_TYPE) != type || length < least ||
+            offset % align)
             continue;
         uintptr_t address = pci_region_map(function, region, offset, least);
         if (address) {
@@ -227,13 +230,13 @@ static struct structure structure_find(const struct pci_function *function, unsi
 }
 
 /* All four are needed: every device type that is driven here has a configuration of its own
- * (4.1.4.6). */
+ * (4.1.4.6). How each is aligned: 4.1.4.3 to 4.1.4.6. */
 static int structures_find(struct virtio_pci *pci, const struct pci_function *function)
 {
-    struct structure common = structure_find(function, TYPE_COMMON, COMMON_SIZE);
-    struct structure notify = structure_find(function, TYPE_NOTIFY, sizeof(uint16_t));
-    struct structure isr = structure_find(function, TYPE_ISR, 1);
-    struct structure config = structure_find(function, TYPE_DEVICE, 1);
+    struct structure common = structure_find(function, TYPE_COMMON, COMMON_SIZE, 4);
+    struct structure notify = structure_find(function, TYPE_NOTIFY, sizeof(uint16_t), 2);
+    struct structure isr = structure_find(function, TYPE_ISR, 1, 1);
+    struct structure config = structure_find(function, TYPE_DEVICE, 1, 4);
 
     if (!common.capability || !notify.capability || !isr.capability || !config.capability) {
         kprintf("%s: no structure for%s%s%s%s: a legacy device?\n", pci->device.name,

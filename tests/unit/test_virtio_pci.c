@@ -376,6 +376,25 @@ static void test_useless_structures_are_passed_over(void **state)
     assert_int_equal(device.status, 1);
 }
 
+/* 4.1.4.3, 4.1.4.4, 4.1.4.6: where no aligned access reaches the fields; the host fails the test at any other.
+ * Capabilities at the odd offset are met first, and the ones behind them count. */
+static void test_misaligned_structures_are_passed_over(void **state)
+{
+    (void)state;
+    structures_add();
+    structure_add(0x90, COMMON_TYPE, REGION, 2, 0x1000, 0);
+    structure_add(0xa4, NOTIFY_TYPE, REGION, NOTIFY + 1, 0x100, 4);
+    structure_add(0xb8, DEVICE_TYPE, REGION, DEVICE + 1, 16, 0);
+    scan();
+    assert_int_equal(probes, 1);
+    assert_int_equal(virtio_negotiate(attached, 0), 0);
+    assert_int_equal(attached->transport->queue_start(attached, 1, 8, 0, 0, 0), 0);
+    attached->transport->notify(attached, 1);
+    assert_int_equal(device.doorbell_offset, 4);
+    uint32_t word;
+    assert_int_equal(virtio_config_read(attached, 0, &word, 4, 1), 0);
+}
+
 static void test_reserved_types(void **state)
 {
     (void)state;
@@ -544,9 +563,23 @@ static void test_doorbell_outside(void **state)
     device.queues[0].notify_off = 0x400;
     assert_int_equal(attached->transport->queue_start(attached, 0, 8, 0, 0, 0), -EINVAL);
     assert_int_equal(device.queues[0].enable, 0);
-    assert_true(host_log_contains("doorbell of queue 0 outside the 0x1000 bytes of doorbells"));
+    assert_true(host_log_contains("doorbell of queue 0 misaligned or outside the 0x1000 bytes"));
     device.queues[0].notify_off = 0x3ff;
     assert_int_equal(attached->transport->queue_start(attached, 0, 8, 0, 0, 0), 0);
+}
+
+/* Nor one at an odd address, where a multiplier that is odd would put it. */
+static void test_doorbell_misaligned(void **state)
+{
+    (void)state;
+    structures_add();
+    pci_space_put(function, 0x7c + 16, 4, 3);
+    scan();
+    assert_int_equal(attached->transport->queue_start(attached, 1, 8, 0, 0, 0), -EINVAL);
+    assert_int_equal(device.queues[1].enable, 0);
+    assert_int_equal(attached->transport->queue_start(attached, 2, 8, 0, 0, 0), 0);
+    attached->transport->notify(attached, 2);
+    assert_int_equal(device.doorbell_offset, 6);
 }
 
 /* --- interrupts --- */
@@ -590,6 +623,7 @@ int main(void)
         cmocka_unit_test_setup(test_legacy_device, setup),
         cmocka_unit_test_setup(test_each_structure_is_needed, setup),
         cmocka_unit_test_setup(test_useless_structures_are_passed_over, setup),
+        cmocka_unit_test_setup(test_misaligned_structures_are_passed_over, setup),
         cmocka_unit_test_setup(test_reserved_types, setup),
         cmocka_unit_test_setup(test_first_instance, setup),
         cmocka_unit_test_setup(test_lengths, setup),
@@ -603,6 +637,7 @@ int main(void)
         cmocka_unit_test_setup(test_queue_start, setup),
         cmocka_unit_test_setup(test_doorbells, setup),
         cmocka_unit_test_setup(test_doorbell_outside, setup),
+        cmocka_unit_test_setup(test_doorbell_misaligned, setup),
         cmocka_unit_test_setup(test_interrupt_reasons, setup),
         cmocka_unit_test_setup(test_interrupt_of_another_device, setup),
     };
