@@ -57,8 +57,15 @@ static void test_mtu(void **state)
         start(VIRTIO_NET_F_MTU);
         assert_int_equal(dev->mtu, cases[i].used);
         assert_int_equal(dev->mtu_max, cases[i].used);
-        /* NET-6, NET-7. */
-        assert_int_equal(!!(model.accepted & VIRTIO_NET_F_MTU), cases[i].accepted);
+        assert_int_equal(!!(model.accepted & VIRTIO_NET_F_MTU), cases[i].accepted); /* NET-6 */
+        struct model_chain chain;
+        assert_true(model_take(&model, RX, &chain));
+        assert_true(chain.writable >= HEADER + 14u + cases[i].used); /* NET-7 */
+        for (uint32_t over = 0; over < 2; over++) {
+            struct mbuf *m = frame_to_send(1);
+            mbuf_append(m, cases[i].used + 14u - FRAME + over);
+            assert_int_equal(dev->ops->transmit(dev, m, false), over ? -EMSGSIZE : 0); /* NET-8 */
+        }
         teardown(NULL);
     }
 }
@@ -213,6 +220,24 @@ static void test_impossible_lengths(void **state)
     assert_int_equal(dev->counters.rx_packets, 0);
 }
 
+/* A buffer that is posted again and again stays where it is, or the device would write beyond its page. */
+static void test_buffers_stay_in_place(void **state)
+{
+    (void)state;
+    uintptr_t place = 0;
+    start(0);
+    for (unsigned n = 0; n < RING * 300; n++) {
+        struct model_chain chain;
+        assert_true(model_take(&model, RX, &chain));
+        uintptr_t at = (uintptr_t)chain.segments[0].data % PAGE_SIZE;
+        assert_true(n == 0 || at == place);
+        place = at;
+        model_complete(&model, RX, chain.head, 0);
+        netdev_poll_round(dev);
+    }
+    assert_true(place + HEADER + MBUF_DATA_SIZE <= PAGE_SIZE);
+}
+
 /* A UDP datagram with a wrong checksum: how many reached UDP's check and failed it? (NET-40, NET-44) */
 static uint64_t bad_checksums_with(uint64_t features, uint8_t flags)
 {
@@ -352,6 +377,7 @@ static void test_one_doorbell_for_a_burst(void **state)
     for (uint8_t n = 0; n < 5; n++)
         transmit(n, n < 4);
     assert_int_equal(model.queues[TX].notifications, 1);
+    assert_int_equal(dev->counters.doorbells, model.queues[RX].notifications + 1);
     for (uint8_t n = 0; n < 5; n++)
         sent(n);
 }
@@ -509,7 +535,7 @@ static void test_link_follows_the_device(void **state)
     (void)state;
     start(0);
     for (int i = 0; i < 6; i++) {
-        model.config[VIRTIO_NET_CONFIG_STATUS] = i % 2;
+        model.config[VIRTIO_NET_CONFIG_STATUS] = (uint8_t)(0xfe | i % 2); /* bit 0 alone counts */
         model_interrupt(&model, VIRTIO_INTERRUPT_CONFIG);
         assert_true(dev->scheduled);
         netdev_poll_round(dev);
@@ -535,6 +561,7 @@ int main(void)
         TEST(test_budget),
         TEST(test_without_mbufs_frames_are_dropped_and_the_ring_stays_full),
         TEST(test_impossible_lengths),
+        TEST(test_buffers_stay_in_place),
         TEST(test_checksum_is_verified_unless_the_device_did),
         TEST(test_interrupt_off_and_on),
         TEST(test_stopped_device_is_left_alone),
