@@ -108,6 +108,22 @@ static void test_device_that_cannot_be_told(void **state)
     assert_int_equal(answer.commands, 0);
 }
 
+/* NETDEP-5: a device that had a control queue when it was probed, and then offers CTRL_RX without one, never
+ * becomes live. */
+static void test_control_queue_withdrawn(void **state)
+{
+    (void)state;
+    start_with_control(VIRTIO_NET_F_CTRL_RX);
+    netdev_down(dev);
+    model.offered &= ~VIRTIO_NET_F_CTRL_VQ;
+    assert_int_equal(netdev_up(dev), -EPROTO);
+    assert_int_equal(model.status & VIRTIO_STATUS_FAILED, VIRTIO_STATUS_FAILED);
+    assert_int_equal(model.status & VIRTIO_STATUS_DRIVER_OK, 0);
+    assert_true(host_log_contains("not offered any more"));
+    model.offered |= VIRTIO_NET_F_CTRL_VQ;
+    assert_int_equal(netdev_up(dev), 0);
+}
+
 /* A queue of one entry holds no command: two segments are the least (2.7.4.2). Then the device is as one that
  * cannot be told, and works otherwise. */
 static void test_control_queue_too_small(void **state)
@@ -214,13 +230,10 @@ static void test_broken_control_queue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_receive_mode_follows_the_flags),
-        TEST(test_receive_mode_outlives_a_reset),
-        TEST(test_device_that_cannot_be_told),
-        TEST(test_control_queue_too_small),
-        TEST(test_command_refused),
-        TEST(test_command_that_is_not_answered),
-        TEST(test_device_hangs_during_the_start),
+        TEST(test_receive_mode_follows_the_flags), TEST(test_receive_mode_outlives_a_reset),
+        TEST(test_device_that_cannot_be_told),     TEST(test_control_queue_withdrawn),
+        TEST(test_control_queue_too_small),        TEST(test_command_refused),
+        TEST(test_command_that_is_not_answered),   TEST(test_device_hangs_during_the_start),
         TEST(test_broken_control_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

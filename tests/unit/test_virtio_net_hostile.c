@@ -462,6 +462,29 @@ static void test_transmit_stall(void **state)
     assert_int_equal(mbuf_count(MBUF_TX_RING) + mbuf_count(MBUF_DEV_QUEUE), 0);
 }
 
+/* More waits than fits into the ring of the new start: the time before it does not count against that one. */
+static void test_long_queue_after_a_stall(void **state)
+{
+    (void)state;
+    start(0);
+    for (unsigned n = 0; n < 3 * RING; n++)
+        transmit((uint8_t)n, false);
+    host_clock_advance(6 * NS_PER_SEC);
+    transmit(3 * RING, false);
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 1);
+    netdev_poll_round(dev);
+    assert_true(dev->tx_waiting_count > 0);
+    model_interrupt(&model, VIRTIO_INTERRUPT_CONFIG); /* has the device looked at */
+    netdev_poll_round(dev);
+    assert_int_equal(dev->counters.restarts, 1);
+    assert_false(dev->broken);
+    for (uint8_t n = RING; n <= 3 * RING; n++) {
+        sent(n);
+        netdev_poll_round(dev);
+    }
+}
+
 /* Slow is not stuck: as long as something gets done, nobody resets. Nor is a ring that is merely full while
  * the cable is out. */
 static void test_slow_transmission(void **state)
@@ -566,7 +589,8 @@ static void test_recovery_without_mbufs(void **state)
     assert_int_equal(ring_posted(), RING);
 }
 
-/* The device does not even reset: what it may still write to stays its own. */
+/* The device does not even reset: what it may still write to stays its own. That it goes on is no reason to
+ * poll. */
 static void test_recovery_without_reset(void **state)
 {
     (void)state;
@@ -576,6 +600,8 @@ static void test_recovery_without_reset(void **state)
     netdev_poll_round(dev);
     assert_true(dev->broken);
     assert_int_equal(mbuf_count(MBUF_RX_RING), RING);
+    receive_unknown();
+    assert_false(netdev_poll_round(dev));
     /* For the tests that follow: the device comes to its senses. */
     model.reset_reads = 0;
     dev->ops->stop(dev);
@@ -605,6 +631,7 @@ int main(void)
         TEST(test_device_given_up_needs_no_poll),
         TEST(test_repeated_frame_is_delivered_once),
         TEST(test_transmit_stall),
+        TEST(test_long_queue_after_a_stall),
         TEST(test_slow_transmission),
         TEST(test_device_goes_on_at_the_last_moment),
         TEST(test_recovery_fails),
