@@ -318,6 +318,7 @@ static void test_stop_counts_what_is_lost(void **state)
         receive_unknown();
     netdev_poll_round(dev);
     receive_unknown();
+    e1000_model_receive_raw(&model, 2048, MODEL_DD, 0); /* the beginning of a frame */
     for (unsigned i = 0; i < 5; i++)
         transmit((uint8_t)i);
     e1000_model_send(&model, 2);
@@ -557,6 +558,39 @@ static void test_recovery_fails(void **state)
     assert_int_equal(dev->counters.tx_down, 5);
 }
 
+static unsigned late_frames, late_resets;
+
+/* What the device was at when reception was turned off comes to its end. */
+static int frame_ends_late(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    (void)deadline;
+    if (late_frames++ == 0) {
+        assert_int_equal(model.resets, late_resets); /* it was given the time for that */
+        e1000_model_receive_raw(&model, FRAME, MODEL_DD | MODEL_EOP, 0);
+    }
+    return -ETIMEDOUT;
+}
+
+/* The same with a frame in the ring that nobody has taken: it is counted, and the polls that follow leave the
+ * ring alone. */
+static void test_given_up_with_a_received_frame(void **state)
+{
+    (void)state;
+    stall();
+    late_frames = 0;
+    late_resets = model.resets;
+    host_sleep_hook = frame_ends_late;
+    model.reset_reads = E1000_MODEL_NEVER;
+    assert_false(netdev_poll_round(dev));
+    host_sleep_hook = NULL;
+    assert_true(dev->broken);
+    assert_int_equal(dev->counters.rx_reset, 1);
+    assert_false(netdev_poll_round(dev));
+    assert_int_equal(dev->counters.rx_packets, 0);
+    fakenet_assert_no_leak();
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -592,6 +626,7 @@ int main(void)
         TEST(test_recovery_without_mbufs),
         TEST(test_slow_transmission),
         TEST(test_recovery_fails),
+        TEST(test_given_up_with_a_received_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

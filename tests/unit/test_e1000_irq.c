@@ -266,6 +266,22 @@ static void test_link(void **state)
 }
 
 /* Also when receive interrupts are off. */
+/* E1K-IRQ-2: who clears a cause that was reported before clears that one alone. Here the link goes down just
+ * before frames begin to wait, and the interrupt is taken afterwards. */
+static void test_link_before_a_report_is_asked_for(void **state)
+{
+    (void)state;
+    start_held();
+    for (uint8_t n = 0; n < 6; n++)
+        transmit(n);
+    e1000_model_link(&model, false);
+    transmit(6);
+    assert_int_equal(dev->tx_waiting_count, 1);
+    host_interrupts_serve();
+    netdev_poll_round(dev);
+    assert_false(dev->link_up);
+}
+
 static void test_link_in_polled_mode(void **state)
 {
     (void)state;
@@ -330,7 +346,11 @@ static void test_receive_modes(void **state)
     dev->flags |= IFF_PROMISC;
     assert_int_equal(dev->ops->set_receive_mode(dev), 0);
     assert_true(receive_to(0x02, 0x55));
-    dev->flags &= (uint16_t) ~(IFF_PROMISC | IFF_ALLMULTI);
+    dev->flags &= (uint16_t)~IFF_ALLMULTI; /* which says nothing more in this mode */
+    assert_int_equal(dev->ops->set_receive_mode(dev), 0);
+    assert_true(receive_to(0x01, 0xfb));
+    assert_true(receive_to(0x02, 0x55));
+    dev->flags &= (uint16_t)~IFF_PROMISC;
     assert_int_equal(dev->ops->set_receive_mode(dev), 0);
     assert_false(receive_to(0x01, 0xfb));
     assert_int_equal(model.rctl_writes, writes + 3);
@@ -368,6 +388,7 @@ int main(void)
         TEST(test_interrupt_while_down),
         TEST(test_shared_line),
         TEST(test_link),
+        TEST(test_link_before_a_report_is_asked_for),
         TEST(test_link_in_polled_mode),
         TEST(test_link_down_at_open),
         TEST(test_filters),

@@ -220,6 +220,18 @@ static void test_doorbell_of_a_burst(void **state)
     assert_int_equal(model.sent_count, 4);
 }
 
+/* One longer than the ring: the device hears of it when the ring is full, since nothing else makes room. */
+static void test_burst_longer_than_the_ring(void **state)
+{
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 7; i++)
+        dev->ops->transmit(dev, frame_to_send((uint8_t)i), true);
+    assert_true(model.sent_count >= 6);
+    dev->ops->flush(dev);
+    assert_int_equal(model.sent_count, 7);
+}
+
 /* Who has said `more` and has nothing more after all. */
 static void test_flush(void **state)
 {
@@ -420,6 +432,7 @@ int main(void)
         TEST(test_fence_before_reuse),
         TEST(test_queue_is_bounded),
         TEST(test_doorbell_of_a_burst),
+        TEST(test_burst_longer_than_the_ring),
         TEST(test_flush),
         TEST(test_doorbell_of_a_poll),
         TEST(test_burst_of_a_poll_fills_the_ring),
