@@ -102,6 +102,7 @@ static void test_assignment(void **state)
     struct pci_space_function *first = nic_add(1, 0), *second = nic_add(2, 0);
     pci_space_region(first, 2, 0x100, MEMORY32);
     pci_space_region(second, 4, 0x40000, MEMORY64 | PREFETCH);
+    pci_space_put(second, 0x24, 4, 0x12345678); /* somebody has put it above 4 GiB */
     pci_init();
     uintptr_t end = WINDOW;
     for (unsigned n = 0; n < 2; n++) {
@@ -363,6 +364,9 @@ static void test_capability_links_that_lead_nowhere(void **state)
     assert_int_equal(pci_capability_find(probed[0], 0x09, 1), 0);
     nic->bytes[0x34] = 0x53; /* the lowest two bits are reserved (PCI 3.0, 6.7) */
     assert_int_equal(pci_capability_find(probed[0], 0x09, 0), 0x50);
+    nic->bytes[0x51] = 0x73; /* here too */
+    nic->bytes[0x70] = 0x09;
+    assert_int_equal(pci_capability_find(probed[0], 0x09, 1), 0x70);
 }
 
 /* The function vanishes: everything reads as ones, and every walk ends. */
