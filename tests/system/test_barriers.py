@@ -50,6 +50,15 @@ def handshake(code, store):
     assert fence < load, f"the device's answer is loaded before the fence:\n" + "\n".join(code)
 
 
+def consumption(code):
+    """used_look: the device's index is loaded, then the fence, then stored how far the ring may be read."""
+    load = first(code, r"lhu ")
+    fence = first(code, r"fence ir,iorw$", load)
+    store = first(code, r"sh ", fence)
+    late = [instruction for instruction in code[fence:store] if instruction.startswith("lhu ")]
+    assert not late, "the index is loaded behind the fence:\n" + "\n".join(code)
+
+
 def test_publication():
     publication(disassemble("virtq_kick"))
 
@@ -66,12 +75,30 @@ def test_interrupts_are_enabled_before_the_last_look():
     handshake(code, store)
 
 
+def test_consumption():
+    consumption(disassemble("used_look"))
+
+
+def test_doorbell():
+    """The index of the available ring, and all before it, is stored before the doorbell's register."""
+    for function, store in (("mmio_notify", r"sw "), ("pci_notify", r"sh ")):
+        code = disassemble(function)
+        assert first(code, r"fence w,o$") < first(code, store), "\n".join(code)
+
+
+def test_acknowledgement():
+    """mmio_interrupt: behind the store of the acknowledgement a full fence, and only then a look at the rings."""
+    code = disassemble("mmio_interrupt")
+    fence = first(code, "|".join(map(re.escape, FULL)) + "$", first(code, r"sw "))
+    assert fence < first(code, r"(j|jr|jal|jalr|call|tail) ", fence)
+
+
 def test_classes():
     """RF-8: every fence of the ring orders device accesses too, so it is enough for a device that is real hardware."""
-    functions = ("virtq_kick", "virtq_irq_enable", "virtq_get", "virtq_done_count", "virtio_reset")
+    functions = ("virtq_kick", "virtq_irq_enable", "used_look", "virtio_reset")
     fences = [instruction for function in functions for instruction in disassemble(function)
               if instruction.startswith("fence")]
-    assert len(fences) >= 4
+    assert len(fences) >= 5
     for fence in fences:
         if fence in FULL:
             continue
@@ -79,16 +106,23 @@ def test_classes():
         assert set(before) & set("io") and set(behind) & set("io"), fence
 
 
+LOOK = ["lhu a5,104(a0)", "lhu a4,2(a4)", "fence ir,iorw", "sh a4,106(s0)", "lhu a5,104(s0)", "sh a5,106(s0)"]
 KICK = ["lhu s1,84(a0)", "fence iorw,ow", "sh s1,2(a5)", "fence", "lhu a3,0(a3)"]
 
 
 def test_missing_fences_are_noticed():
     """The checks themselves, on code with one fence less or in the wrong place."""
-    handshake(KICK, publication(KICK))
-    for wrong in ([KICK[n] for n in (0, 2, 3, 4)], [KICK[n] for n in (0, 2, 1, 3, 4)],
-                  [KICK[n] for n in (0, 1, 2, 4)], [KICK[n] for n in (0, 1, 2, 4, 3)]):
-        try:
-            handshake(wrong, publication(wrong))
-        except AssertionError:
-            continue
-        raise AssertionError(f"not noticed: {wrong}")
+    def kick(code):
+        handshake(code, publication(code))
+
+    for judge, right, wrongs in (
+            (kick, KICK, ((0, 2, 3, 4), (0, 2, 1, 3, 4), (0, 1, 2, 4), (0, 1, 2, 4, 3))),
+            (consumption, LOOK, ((0, 1, 3, 4, 5), (2, 0, 1, 3, 4, 5), (0, 2, 1, 3, 4, 5), (0, 1, 3, 4, 5, 2)))):
+        judge(right)
+        for order in wrongs:
+            wrong = [right[n] for n in order]
+            try:
+                judge(wrong)
+            except AssertionError:
+                continue
+            raise AssertionError(f"not noticed: {wrong}")
