@@ -56,6 +56,8 @@ static void test_receive_mode_follows_the_flags(void **state)
     for (int event_index = 0; event_index < 2; event_index++) {
         setup(NULL);
         start_with_control(VIRTIO_NET_F_CTRL_RX | (event_index ? VIRTIO_F_EVENT_IDX : 0));
+        assert_int_equal(dev->counters.doorbells,
+                         model.queues[RX].notifications + model.queues[CONTROL].notifications);
         /* Told at each start: the device may begin with either. */
         assert_int_equal(answer.promisc, 0);
         assert_int_equal(answer.allmulti, 0);

@@ -280,6 +280,7 @@ static void test_frames_lost_with_the_rings_are_counted(void **state)
     transmit(6, false);
     sent(5);
     netdev_down(dev);
+    assert_int_equal(transmit(7, false), -ENETDOWN); /* the recovery of before is over */
     assert_int_equal(dev->counters.rx_reset, 4);
     assert_int_equal(dev->counters.tx_reset, 4);
     assert_int_equal(dev->counters.tx_packets, 7);
@@ -532,14 +533,16 @@ static void test_device_goes_on_at_the_last_moment(void **state)
 /* Recovery meets a device that has changed its mind, or does not come back: it is given up, with nothing
  * leaked. */
 static void refuse_features(void) { model.refuse_features = true; }
-static void shrink_queues(void) { model.queues[TX].size_max = RING / 2; }
+static void shrink_receive_queue(void) { model.queues[RX].size_max = RING / 2; }
+static void shrink_transmit_queue(void) { model.queues[TX].size_max = RING / 2; }
 static void withdraw_version_1(void) { model.offered = 0; }
 static void withdraw_checksum(void) { model.offered &= ~VIRTIO_NET_F_CSUM; }
 
 static void test_recovery_fails(void **state)
 {
     (void)state;
-    static void (*const changes[])(void) = {refuse_features, shrink_queues, withdraw_version_1,
+    static void (*const changes[])(void) = {refuse_features, shrink_receive_queue,
+                                            shrink_transmit_queue, withdraw_version_1,
                                             withdraw_checksum};
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
         setup(NULL);
@@ -581,6 +584,9 @@ static void test_recovery_without_mbufs(void **state)
     dev->scheduled = false;
     assert_false(netdev_poll_round(dev));
     assert_false(dev->scheduled);
+    model_interrupt(&model, VIRTIO_INTERRUPT_CONFIG); /* what it says of its link is no way */
+    assert_false(netdev_poll_round(dev));
+    assert_false(netdev_is_running(dev));
     assert_int_equal(netdev_down(dev), 0);
     assert_int_equal(netdev_up(dev), -ENOMEM);
     mbuf_free_all(&taken);
@@ -605,6 +611,23 @@ static void test_recovery_without_reset(void **state)
     /* For the tests that follow: the device comes to its senses. */
     model.reset_reads = 0;
     dev->ops->stop(dev);
+}
+
+/* It resets after all, but only when the driver has stopped waiting: nobody knows then what of its rings it
+ * still has, so they are not given to it again. */
+static void test_recovery_with_a_late_reset(void **state)
+{
+    (void)state;
+    start(0);
+    model.reset_reads = 1000001; /* the driver waits for 1000000 */
+    break_with_needs_reset();
+    netdev_poll_round(dev);
+    assert_true(dev->broken);
+    assert_int_equal(mbuf_count(MBUF_RX_RING), RING);
+    assert_int_not_equal(model.status, 0);
+    model.reset_reads = 0;
+    dev->ops->stop(dev);
+    assert_int_equal(mbuf_count(MBUF_RX_RING), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -637,6 +660,7 @@ int main(void)
         TEST(test_recovery_fails),
         TEST(test_recovery_without_mbufs),
         TEST(test_recovery_without_reset),
+        TEST(test_recovery_with_a_late_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
