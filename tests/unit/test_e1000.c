@@ -415,16 +415,17 @@ static int sends_while_it_sleeps(struct waitq *queue, uint64_t deadline)
 {
     (void)queue;
     (void)deadline;
-    if (dev->counters.restarts == 1 && sent_meanwhile++ == 0) {
+    if (dev->counters.restarts == 1) {
         struct mbuf *m = mbuf_alloc(MBUF_STACK);
         mbuf_append(m, dev->mtu_max + 15);
         assert_int_equal(netdev_transmit(dev, m), -EMSGSIZE);
-        transmit(99);
+        assert_int_equal(transmit((uint8_t)(100 + sent_meanwhile++)), 0);
     }
     return -ETIMEDOUT;
 }
 
-/* Who sends just while the device is started anew is not told that the network is down. */
+/* Who sends just while the device is started anew, with its rings full, emptied or begun again, is not told
+ * that the network is down, and the frame goes out afterwards. */
 static void test_sender_meets_a_recovery(void **state)
 {
     (void)state;
@@ -434,10 +435,14 @@ static void test_sender_meets_a_recovery(void **state)
     netdev_poll_round(dev);
     host_sleep_hook = NULL;
     assert_int_equal(dev->counters.restarts, 1);
-    assert_true(sent_meanwhile > 0);
+    assert_true(sent_meanwhile >= 4); /* two resets, each of two pauses */
     assert_int_equal(dev->counters.tx_down, 0);
     netdev_poll_round(dev);
-    assert_int_equal(model.sent[model.sent_count - 1].bytes[59], 99);
+    assert_int_equal(model.sent_count, 6 + sent_meanwhile);
+    for (unsigned i = 0; i < sent_meanwhile; i++)
+        assert_int_equal(model.sent[6 + i].bytes[59], 100 + i);
+    netdev_down(dev);
+    assert_int_equal(transmit(1), -ENETDOWN); /* the recovery is over */
 }
 
 /* Again and again, and also when nobody sends any more, because all wait for room. */
@@ -558,6 +563,42 @@ static void test_recovery_fails(void **state)
     assert_int_equal(dev->counters.tx_down, 5);
 }
 
+/* It resets after all, but only when the driver has stopped waiting, and has cut it off from memory: so it is
+ * not started again. */
+static void test_recovery_with_a_late_reset(void **state)
+{
+    (void)state;
+    stall();
+    model.reset_reads = 10; /* the driver looks 10 times */
+    assert_false(netdev_poll_round(dev));
+    assert_true(dev->broken);
+    assert_int_equal(model.resets, 2); /* that of the first start, and this one */
+    assert_int_equal(PCI_SPACE_COMMAND(config), 0x0400);
+    fakenet_assert_no_leak();
+}
+
+static int second_reset_hangs(struct waitq *queue, uint64_t deadline)
+{
+    (void)queue;
+    (void)deadline;
+    if (model.resets == 2)
+        model.reset_reads = E1000_MODEL_NEVER; /* from the next one on */
+    return -ETIMEDOUT;
+}
+
+/* It lets itself be stopped, but not started. */
+static void test_recovery_stops_half_way(void **state)
+{
+    (void)state;
+    stall();
+    host_sleep_hook = second_reset_hangs;
+    assert_false(netdev_poll_round(dev));
+    host_sleep_hook = NULL;
+    assert_true(dev->broken);
+    assert_false(netdev_is_running(dev));
+    fakenet_assert_no_leak();
+}
+
 static unsigned late_frames, late_resets;
 
 /* What the device was at when reception was turned off comes to its end. */
@@ -626,6 +667,8 @@ int main(void)
         TEST(test_recovery_without_mbufs),
         TEST(test_slow_transmission),
         TEST(test_recovery_fails),
+        TEST(test_recovery_with_a_late_reset),
+        TEST(test_recovery_stops_half_way),
         TEST(test_given_up_with_a_received_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -608,6 +608,7 @@ static void test_recovery_without_reset(void **state)
     assert_int_equal(mbuf_count(MBUF_RX_RING), RING);
     receive_unknown();
     assert_false(netdev_poll_round(dev));
+    assert_int_equal(dev->counters.rx_packets, 0);
     /* For the tests that follow: the device comes to its senses. */
     model.reset_reads = 0;
     dev->ops->stop(dev);
