@@ -383,6 +383,28 @@ static void test_doorbell_wanted_in_the_last_moment(void **state)
     }
 }
 
+static void device_asks_late(struct model *device)
+{
+    (void)device;
+    device_asks_for_doorbell();
+}
+
+/* The same under QEMU with one hart, where the fence does nothing: what the device has stored is sure to be seen
+ * only behind the access to a register, so there is a look behind it. */
+static void test_doorbell_wanted_behind_the_fence(void **state)
+{
+    (void)state;
+    for (int events = 0; events < 2; events++) {
+        start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
+        model_used_flags(&model, 0, 1);
+        model_avail_event(&model, 0, 100);
+        assert_int_equal(add(0, 1, 0), 0);
+        model.at_status = device_asks_late;
+        assert_true(virtq_kick(queue));
+        teardown(NULL);
+    }
+}
+
 /* --- interrupts --- */
 
 /* n chains go round; returns how many interrupts the device raised for them. */
@@ -459,6 +481,28 @@ static void test_completion_while_enabling_is_reported(void **state)
         racing = take();
         expect_none(0);
         host_handshake_hook = device_completes;
+        assert_true(virtq_irq_enable(queue));
+        expect_got(0, 0);
+        teardown(NULL);
+    }
+}
+
+static void device_completes_late(struct model *device)
+{
+    device->at_status = NULL;
+    device_completes();
+}
+
+/* As test_doorbell_wanted_behind_the_fence. */
+static void test_completion_behind_the_fence_is_reported(void **state)
+{
+    (void)state;
+    for (int events = 0; events < 2; events++) {
+        start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
+        add_and_kick(0, 1, 0);
+        racing = take();
+        expect_none(0);
+        model.at_status = device_completes_late;
         assert_true(virtq_irq_enable(queue));
         expect_got(0, 0);
         teardown(NULL);
@@ -711,10 +755,12 @@ int main(void)
         TEST(test_doorbell_follows_used_flags),
         TEST(test_doorbell_follows_avail_event),
         TEST(test_doorbell_wanted_in_the_last_moment),
+        TEST(test_doorbell_wanted_behind_the_fence),
         TEST(test_interrupts_by_flags),
         TEST(test_interrupts_by_event_index),
         TEST(test_event_is_the_next_entry_to_take),
         TEST(test_completion_while_enabling_is_reported),
+        TEST(test_completion_behind_the_fence_is_reported),
         TEST(test_id_out_of_range),
         TEST(test_id_that_is_not_outstanding),
         TEST(test_id_in_the_middle_of_a_chain),

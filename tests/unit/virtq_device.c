@@ -67,6 +67,8 @@ static void reset_end(struct model *model)
 static uint8_t status_get(struct virtio_device *device)
 {
     struct model *model = model_of(device);
+    if (model->at_status)
+        model->at_status(model);
     if (model->resetting && model->reset_reads > 0) {
         model->reset_reads -= model->reset_reads != MODEL_NEVER;
     } else if (model->resetting) {

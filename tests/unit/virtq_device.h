@@ -61,6 +61,8 @@ struct model {
     void (*config_flip)(struct model *model);
     /* Called when a reset takes effect: until then the device may write to what it was given. */
     void (*last_moment)(struct model *model);
+    /* Called when the status is read: where QEMU orders what its fences do not. */
+    void (*at_status)(struct model *model);
 
     uint8_t status;
     bool resetting; /* 0 was written, and not yet read back */
