@@ -1,6 +1,7 @@
 /* Device registers. A write is ordered behind every earlier store to memory, so a ring is visible before
- * its doorbell; a read is ordered before every later access, so what an interrupt register announces is
- * seen. Registers of one device are strongly ordered among themselves. */
+ * its doorbell; a read is ordered before every later read, so what an interrupt register announces is
+ * seen. Stores to memory that must come behind a read need device_barrier(). Registers of one device are
+ * strongly ordered among themselves. */
 #ifndef ARCH_MMIO_H
 #define ARCH_MMIO_H
 
