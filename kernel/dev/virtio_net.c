@@ -314,6 +314,8 @@ static int net_discover(struct virtio_net *net)
     }
     net->dev.link_up = link_read(net);
     net->dev.offload_checksum = net->device->features & VIRTIO_NET_F_CSUM;
+    /* What it does not offer now is not accepted later: an MTU, for one, has been read now or never. */
+    net->understood &= net->device->features | VIRTIO_NET_F_CTRL_RX;
     net->needed =
         net->device->features & net->understood & (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_CTRL_VQ);
     return virtio_reset(net->device);

@@ -82,6 +82,20 @@ static void test_mtu(void **state)
     }
 }
 
+/* NET-8: a device that offers its MTU only after it was probed, which is when that is read. It is not accepted
+ * then, so it binds nobody. */
+static void test_mtu_offered_later(void **state)
+{
+    (void)state;
+    const uint16_t mtu = 576;
+    probe();
+    memcpy(model.config + VIRTIO_NET_CONFIG_MTU, &mtu, sizeof(mtu));
+    model.offered |= VIRTIO_NET_F_MTU;
+    assert_int_equal(netdev_up(dev), 0);
+    assert_true(dev->mtu_max <= mtu || !(model.accepted & VIRTIO_NET_F_MTU));
+    assert_true(model.accepted & VIRTIO_NET_F_STATUS);
+}
+
 static void test_probe_that_fails_keeps_nothing(void **state)
 {
     (void)state;
@@ -583,6 +597,7 @@ int main(void)
         TEST(test_without_mac_a_local_unicast_one),
         TEST(test_without_features_the_configuration_is_not_read),
         TEST(test_mtu),
+        TEST(test_mtu_offered_later),
         TEST(test_probe_that_fails_keeps_nothing),
         TEST(test_probe_that_is_refused),
         TEST(test_receive_ring_is_full_when_up),
