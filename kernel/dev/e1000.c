@@ -137,7 +137,7 @@ void e1000_attend(struct e1000 *nic)
 {
     sleeplock_acquire(&nic->life);
     /* First the flag, then the look: what happens in between sets it again. */
-    __atomic_store_n(&nic->attention, false, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&nic->attention, nic->unwired, __ATOMIC_SEQ_CST);
     if (nic->tx.running) {
         if (e1000_is_gone(nic) || e1000_tx_has_stalled(nic))
             device_recover(nic);
@@ -300,6 +300,7 @@ static int enter(struct e1000 *nic)
     error = pci_irq_register(nic->function, e1000_interrupt, nic);
     if (error) {
         kprintf("%s: no interrupt, error %d: polled\n", dev->name, error);
+        nic->attention = nic->unwired = true;
         netdev_set_polled(dev, true);
     }
     return 0;

@@ -62,6 +62,7 @@ struct e1000 {
     struct waitq pause; /* [pause_lock] for delays: nobody wakes it */
 
     bool attention;  /* atomic: the poll thread is to look at the device's state */
+    bool unwired;    /* [I] it has no interrupt, so every poll is to look */
     uint32_t wanted; /* atomic: the interrupt causes that are acted on */
 
     struct e1000_rx rx;

@@ -138,6 +138,15 @@ static void test_without_interrupt(void **state)
     assert_false(netdev_poll_round(dev));
     assert_int_equal(dev->counters.rx_packets, 1);
     assert_int_equal(model.ims, MODEL_LSC);
+    /* Nobody tells it of the link, nor of its end. */
+    for (int up = 0; up < 2; up++) {
+        e1000_model_link(&model, up);
+        assert_false(netdev_poll_round(dev));
+        assert_int_equal(dev->link_up, up);
+    }
+    model.gone = true;
+    assert_false(netdev_poll_round(dev));
+    assert_true(dev->broken);
 }
 
 /* Both identities, found on the bus, with the driver's own ring sizes. */
