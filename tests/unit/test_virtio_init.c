@@ -40,15 +40,6 @@ static int setup(void **state)
     return 0;
 }
 
-static bool trace_contains(const char *words)
-{
-    for (const char *p = model.trace; *p; p++) {
-        if (strncmp(p, words, strlen(words)) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* --- the steps of 3.1.1 --- */
 
 static void test_steps_come_in_order(void **state)
@@ -98,7 +89,7 @@ static void test_device_without_version_1_is_refused(void **state)
     model.offered = UINT64_MAX & ~VIRTIO_F_VERSION_1;
     assert_int_equal(virtio_negotiate(&model.device, WHITELIST_NET), -ENODEV);
     assert_int_equal(model.status & VIRTIO_STATUS_FAILED, VIRTIO_STATUS_FAILED);
-    assert_false(trace_contains("accept")); /* FB-4: nothing after the failure */
+    assert_false(model_trace_contains(&model, "accept")); /* FB-4: nothing after the failure */
     assert_true(
         host_log_contains("model: VERSION_1 not among the offered features 0xfffffffeffffffff"));
 }
@@ -137,7 +128,7 @@ static void test_reset_that_never_ends_is_given_up(void **state)
     model.status = 0xf;
     model.reset_reads = MODEL_NEVER;
     assert_int_equal(virtio_negotiate(&model.device, WHITELIST_NET), -EIO);
-    assert_false(trace_contains("status=1 "));
+    assert_false(model_trace_contains(&model, "status=1 "));
     assert_true(host_log_contains("model: reset not complete: status 0xf, expected 0"));
 }
 

@@ -212,6 +212,15 @@ void model_init(struct model *model, uint32_t id, uint64_t features, unsigned si
 
 bool model_event_index(const struct model *model) { return model->accepted >> 29 & 1; }
 
+bool model_trace_contains(const struct model *model, const char *words)
+{
+    for (const char *p = model->trace; *p; p++) {
+        if (strncmp(p, words, strlen(words)) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* --- rings --- */
 
 uint16_t model_avail_flags(struct model *model, unsigned queue)

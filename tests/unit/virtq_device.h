@@ -78,6 +78,8 @@ struct model {
  */
 void model_init(struct model *model, uint32_t id, uint64_t features, unsigned size_max);
 bool model_event_index(const struct model *model);
+/* Whether these words stand somewhere in the trace. */
+bool model_trace_contains(const struct model *model, const char *words);
 
 /* --- obedient --- */
 
