@@ -72,8 +72,8 @@ static void test_mtu(void **state)
     }
 }
 
-/* NET-8: a device that offers its MTU only after it was probed, which is when that is read. It is not accepted
- * then, so it binds nobody. */
+/* NET-8: a device that offers its MTU only after it was probed, which is when that is read. It is not
+ * accepted then, so it binds nobody. */
 static void test_mtu_offered_later(void **state)
 {
     (void)state;

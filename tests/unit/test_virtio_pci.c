@@ -376,8 +376,8 @@ static void test_useless_structures_are_passed_over(void **state)
     assert_int_equal(device.status, 1);
 }
 
-/* 4.1.4.3, 4.1.4.4, 4.1.4.6: where no aligned access reaches the fields; the host fails the test at any other.
- * Capabilities at the odd offset are met first, and the ones behind them count. */
+/* 4.1.4.3, 4.1.4.4, 4.1.4.6: where no aligned access reaches the fields; the host fails the test at any
+ * other. Capabilities at the odd offset are met first, and the ones behind them count. */
 static void test_misaligned_structures_are_passed_over(void **state)
 {
     (void)state;

@@ -389,8 +389,8 @@ static void device_asks_late(struct model *device)
     device_asks_for_doorbell();
 }
 
-/* The same under QEMU with one hart, where the fence does nothing: what the device has stored is sure to be seen
- * only behind the access to a register, so there is a look behind it. */
+/* The same under QEMU with one hart, where the fence does nothing: what the device has stored is sure to be
+ * seen only behind the access to a register, so there is a look behind it. */
 static void test_doorbell_wanted_behind_the_fence(void **state)
 {
     (void)state;
