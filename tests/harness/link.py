@@ -96,8 +96,8 @@ class Link:
         self._catch_up()
         return len(self.frames)
 
-    def from_guest(self, since=0):
-        return [record.frame for record in self.frames[since:] if record.direction == FROM_GUEST]
+    def from_guest(self, since=0, until=None):
+        return [record.frame for record in self.frames[since:until] if record.direction == FROM_GUEST]
 
     def wait_for(self, condition, since=0, timeout=5.0):
         """The first frame from the guest at or behind `since` for which condition(frame) is true (its

@@ -51,12 +51,12 @@ class Shell:
     def prompt(self):
         self.console.expect(PROMPT)
 
-    def settle(self):
+    def settle(self, timeout=10.0):
         """After arbitrary input: the line that is typed is thrown away, and the prompt waited for that comes behind
         everything."""
         word = secrets.token_hex(4)
         self.console.send(f"\x15echo {word}\n")
-        self.console.expect(rf"(?<!echo ){word}\n")
+        self.console.expect(rf"(?<!echo ){word}\n", timeout)
         self.prompt()
 
     def counters(self):
@@ -104,14 +104,17 @@ class Wired(Shell):
         return reply
 
     def quiet_counters(self):
-        """The counters, and how many frames went each way, of a moment in which no frame was under way."""
+        """The counters, and how many frames went each way, of a moment in which no frame was under way: between two
+        pings and their answers there was none, so all before the first had reached the guest, and all that the guest
+        sent before it answered the second had reached the host."""
         while True:
+            start = self.link.position()
             self.ping()
-            before = self.link.position()
             counters = self.counters()
-            if self.link.position() == before:
-                to_guest = before - len(self.link.from_guest())
-                return counters, to_guest, before - to_guest
+            self.ping()
+            if self.link.position() == start + 4:
+                from_guest = len(self.link.from_guest(until=start + 2))
+                return counters, start + 2 - from_guest, from_guest
 
     def answers(self, *frames):
         """Sends frames and a ping behind them; returns what the guest sent until it answered the ping,
