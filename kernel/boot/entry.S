@@ -3,6 +3,7 @@
 
 #define HART_MAX 8
 #define BOOT_STACK_SIZE 4096
+#define MACHINE_SAVE_AREA 512           /* bytes, as start.c has it */
 #define CLINT_MSIP 0x02000000
 #define MCAUSE_SOFTWARE_LOW 3
 #define SIP_SSIP 2
@@ -48,6 +49,7 @@ machine_vector:
     mret
 
 machine_exception:                      # everything else is delegated: this is a bug
+    addi sp, sp, MACHINE_SAVE_AREA      # a stack, down to the registers, which nobody will want back
     csrr a0, mcause
     csrr a1, mepc
     csrr a2, mtval

@@ -10,7 +10,7 @@ void machine_vector(void);
 void machine_fault(uint64_t cause, uint64_t pc, uint64_t address) __attribute__((noreturn));
 
 /* Two registers at the bottom, a stack for machine_fault above. */
-static uint64_t machine_save_area[HART_MAX][32];
+static uint64_t machine_save_area[HART_MAX][64] __attribute__((aligned(16)));
 
 void start(uint64_t hart, uintptr_t device_tree)
 {
