@@ -369,14 +369,20 @@ static void device_asks_for_doorbell(void)
         model_used_flags(&model, 0, 0);
 }
 
+/* A chain, added while the device does not ask for a doorbell. */
+static void add_unasked(bool events)
+{
+    start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
+    model_used_flags(&model, 0, 1);
+    model_avail_event(&model, 0, 100);
+    assert_int_equal(add(0, 1, 0), 0);
+}
+
 static void test_doorbell_wanted_in_the_last_moment(void **state)
 {
     (void)state;
     for (int events = 0; events < 2; events++) {
-        start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
-        model_used_flags(&model, 0, 1);
-        model_avail_event(&model, 0, 100);
-        assert_int_equal(add(0, 1, 0), 0);
+        add_unasked(events);
         host_handshake_hook = device_asks_for_doorbell;
         assert_true(virtq_kick(queue));
         teardown(NULL);
@@ -395,10 +401,7 @@ static void test_doorbell_wanted_behind_the_fence(void **state)
 {
     (void)state;
     for (int events = 0; events < 2; events++) {
-        start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
-        model_used_flags(&model, 0, 1);
-        model_avail_event(&model, 0, 100);
-        assert_int_equal(add(0, 1, 0), 0);
+        add_unasked(events);
         model.at_status = device_asks_late;
         assert_true(virtq_kick(queue));
         teardown(NULL);
