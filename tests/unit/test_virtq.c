@@ -475,18 +475,28 @@ static void device_completes(void)
     model_complete(&model, 0, racing.head, 0);
 }
 
+static void race_begin(bool events)
+{
+    start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
+    add_and_kick(0, 1, 0);
+    racing = take();
+    expect_none(0);
+}
+
+static void race_is_reported(void)
+{
+    assert_true(virtq_irq_enable(queue));
+    expect_got(0, 0);
+    teardown(NULL);
+}
+
 static void test_completion_while_enabling_is_reported(void **state)
 {
     (void)state;
     for (int events = 0; events < 2; events++) {
-        start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
-        add_and_kick(0, 1, 0);
-        racing = take();
-        expect_none(0);
+        race_begin(events);
         host_handshake_hook = device_completes;
-        assert_true(virtq_irq_enable(queue));
-        expect_got(0, 0);
-        teardown(NULL);
+        race_is_reported();
     }
 }
 
@@ -501,14 +511,9 @@ static void test_completion_behind_the_fence_is_reported(void **state)
 {
     (void)state;
     for (int events = 0; events < 2; events++) {
-        start(events ? VIRTIO_F_EVENT_IDX : 0, 8, 8);
-        add_and_kick(0, 1, 0);
-        racing = take();
-        expect_none(0);
+        race_begin(events);
         model.at_status = device_completes_late;
-        assert_true(virtq_irq_enable(queue));
-        expect_got(0, 0);
-        teardown(NULL);
+        race_is_reported();
     }
 }
 
