@@ -140,6 +140,12 @@ static inline be32_t ip_netmask(const struct netdev *dev)
     return READ_ONCE(ip_interfaces[dev->index].mask);
 }
 
+static inline be32_t ip_subnet_broadcast(const struct netdev *dev) /* 0: none */
+{
+    be32_t address = READ_ONCE(ip_interfaces[dev->index].subnet_broadcast);
+    return address != BE32(INADDR_BROADCAST) ? address : 0;
+}
+
 /* All-ones, subnet-directed and net-directed on dev (RFC 1122, 3.3.6). */
 static inline bool ip_is_broadcast(const struct netdev *dev, be32_t address)
 {

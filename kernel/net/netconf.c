@@ -11,7 +11,6 @@
 #include "net/socket.h"
 
 #include "abi/errno.h"
-#include "lib/byteorder.h"
 #include "lib/string.h"
 #include "net/net.h"
 
@@ -83,18 +82,17 @@ static void hardware_address_get(const struct netdev *dev, struct sockaddr *addr
     memcpy(address->sa_data, dev->mac, sizeof(dev->mac));
 }
 
-/* One of the three values that follow from an interface's address. Loopback and networks of one or two
- * addresses have no broadcast address (RFC 3021). */
+/* One of the three values that follow from an interface's address. */
 static int interface_address_get(const struct netdev *dev, unsigned long request,
                                  struct sockaddr *to)
 {
-    be32_t address = ip_address(dev), mask = ip_netmask(dev);
+    be32_t address = ip_address(dev);
     if (address == 0)
         return -EADDRNOTAVAIL;
     if (request == SIOCGIFNETMASK)
-        address = mask;
+        address = ip_netmask(dev);
     else if (request == SIOCGIFBRDADDR)
-        address = (dev->flags & IFF_BROADCAST) && ntohl(mask) < 0xfffffffe ? address | ~mask : 0;
+        address = ip_subnet_broadcast(dev);
     address_put(to, address);
     return 0;
 }
