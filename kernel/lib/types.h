@@ -13,6 +13,9 @@
 
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
+/* Kept out of its callers, which then need not save the registers that it takes. */
+#define NOINLINE __attribute__((noinline))
+
 /* One load or store, neither repeated, merged nor left out by the compiler: for memory that another
  * hart or a device changes. Ordering against other accesses is the business of arch/barrier.h. */
 #define READ_ONCE(x)         (*(const volatile __typeof__(x) *)&(x))
