@@ -49,8 +49,17 @@ static inline void copy_aligned(void *to, const void *from, size_t n)
         target[2] = c;
         target[3] = d;
     }
-    for (; n >= WORD; n -= WORD)
+    if (n & (2 * WORD)) {
+        word_t a = source[0], b = source[1];
+        target[0] = a;
+        target[1] = b;
+        source += 2;
+        target += 2;
+    }
+    if (n & WORD)
         *target++ = *source++;
+    if (n % WORD == 0)
+        return;
 
     uint8_t *byte = (uint8_t *)target;
     const uint8_t *rest = (const uint8_t *)source;
@@ -65,15 +74,17 @@ static inline void copy_aligned(void *to, const void *from, size_t n)
 
 /* Copies from low to high addresses. Right for an overlap with to < from as well: every source word
  * is loaded before the store that reaches it. */
-static void copy_forward(uint8_t *to, const uint8_t *from, size_t n)
+static void *copy_forward(void *destination, const void *source, size_t n)
 {
+    uint8_t *to = destination;
+    const uint8_t *from = source;
     if (n >= 2 * WORD) {
         for (; WORD_OFFSET(to); n--)
             *to++ = *from++;
         size_t offset = WORD_OFFSET(from), words = n / WORD;
         if (offset == 0) {
             copy_aligned(to, from, n);
-            return;
+            return destination;
         }
         copy_words_shifted(to, from, words, offset);
         to += words * WORD;
@@ -82,14 +93,14 @@ static void copy_forward(uint8_t *to, const uint8_t *from, size_t n)
     }
     while (n--)
         *to++ = *from++;
+    return destination;
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
-    if (WORD_OFFSET((uintptr_t)to | (uintptr_t)from) == 0)
-        copy_aligned(to, from, n);
-    else
-        copy_forward(to, from, n);
+    if (WORD_OFFSET((uintptr_t)to | (uintptr_t)from) != 0)
+        return copy_forward(to, from, n);
+    copy_aligned(to, from, n);
     return to;
 }
 
@@ -97,8 +108,7 @@ void *memmove(void *to, const void *from, size_t n)
 {
     /* Unsigned, so that this also holds for every to below from. */
     if ((uintptr_t)to - (uintptr_t)from >= n) {
-        copy_forward(to, from, n);
-        return to;
+        return copy_forward(to, from, n);
     }
     uint8_t *target = to;
     const uint8_t *source = from;

@@ -39,12 +39,11 @@ static inline uint64_t sum_tail(const uint8_t *p, size_t n)
 }
 
 /* [lab 5] */
-/* The sum of n bytes from an even address. */
-static inline uint64_t sum_even(const uint8_t *p, size_t n)
+/* `sum` and that of n bytes from an even address. */
+static inline uint64_t sum_even(uint64_t sum, const uint8_t *p, size_t n)
 {
-    uint64_t sum = 0;
     while (((uintptr_t)p & 7) && n >= 2) {
-        sum += *(const word16 *)p;
+        sum = add_with_carry(sum, *(const word16 *)p);
         p += 2;
         n -= 2;
     }
@@ -55,9 +54,17 @@ static inline uint64_t sum_even(const uint8_t *p, size_t n)
         sum = add_with_carry(sum, words[2]);
         sum = add_with_carry(sum, words[3]);
     }
-    for (; n >= 8; p += 8, n -= 8)
+    if (n & 16) {
+        const word64 *words = (const word64 *)p;
+        sum = add_with_carry(sum, words[0]);
+        sum = add_with_carry(sum, words[1]);
+        p += 16;
+    }
+    if (n & 8) {
         sum = add_with_carry(sum, *(const word64 *)p);
-    return n == 0 ? sum : add_with_carry(sum, sum_tail(p, n));
+        p += 8;
+    }
+    return n % 8 == 0 ? sum : add_with_carry(sum, sum_tail(p, n % 8));
 }
 
 /* [lab 5] */
@@ -65,9 +72,9 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t n)
 {
     const uint8_t *p = data;
     if (((uintptr_t)p & 1) == 0 || n == 0)
-        return checksum_fold_32(add_with_carry(sum, sum_even(p, n)));
+        return checksum_fold_32(sum_even(sum, p, n));
     /* From an odd address every byte but the first is summed in the wrong half of its word;
      * exchanging the halves of the result puts them all right (RFC 1071, 2(B)). */
-    uint32_t shifted = checksum_fold_32(sum_even(p + 1, n - 1));
+    uint32_t shifted = checksum_fold_32(sum_even(0, p + 1, n - 1));
     return checksum_fold_32((uint64_t)sum + byteswap16(checksum_fold_16(shifted)) + p[0]);
 }

@@ -19,9 +19,8 @@ static size_t bytes_on_page(uintptr_t address, size_t n)
 /* A copy that does not lie on one page, or not where it is allowed. `access` is what the user's pages must
  * allow: VM_WRITE or VM_READ for a program's own copies, 0 for exec, which fills pages that the program may
  * only read. */
-static int __attribute__((noinline))
-copy_by_page(const struct vm_space *space, uintptr_t user, char *kernel, size_t n, unsigned access,
-             bool to_user)
+static NOINLINE int copy_by_page(const struct vm_space *space, uintptr_t user, char *kernel,
+                                 size_t n, unsigned access, bool to_user)
 {
     while (n > 0) {
         size_t part = bytes_on_page(user, n);
@@ -88,8 +87,7 @@ ssize_t copy_string_from_user(char *to, uintptr_t from, size_t size)
 }
 
 /* Moves n bytes between kernel memory and as many pieces as it takes. */
-static int __attribute__((noinline))
-copy_pieces(struct uio *uio, char *kernel, size_t n, bool to_user)
+static NOINLINE int copy_pieces(struct uio *uio, char *kernel, size_t n, bool to_user)
 {
     uio->remaining -= n;
     while (n > 0) {
@@ -108,30 +106,35 @@ copy_pieces(struct uio *uio, char *kernel, size_t n, bool to_user)
     return 0;
 }
 
+/* Advances a buffer in one piece by n bytes; returns where it stood. */
+static uintptr_t advance(struct uio *uio, size_t n)
+{
+    uintptr_t base = uio->base;
+    uio->base = base + n;
+    uio->remaining -= n;
+    return base;
+}
+
 int uio_put(struct uio *uio, const void *from, size_t n)
 {
     assert(n <= uio->remaining);
-    if (!uio->user)
-        memcpy((void *)uio->base, from, n);
-    else if (uio->pieces)
+    if (uio->pieces)
         return copy_pieces(uio, (char *)from, n, true);
-    else if (copy_out(uio->base, from, n))
-        return -EFAULT;
-    uio->base += n;
-    uio->remaining -= n;
+    uintptr_t to = advance(uio, n);
+    if (uio->user)
+        return copy_out(to, from, n);
+    memcpy((void *)to, from, n);
     return 0;
 }
 
 int uio_get(struct uio *uio, void *to, size_t n)
 {
     assert(n <= uio->remaining);
-    if (!uio->user)
-        memcpy(to, (const void *)uio->base, n);
-    else if (uio->pieces)
+    if (uio->pieces)
         return copy_pieces(uio, to, n, false);
-    else if (copy_in(to, uio->base, n))
-        return -EFAULT;
-    uio->base += n;
-    uio->remaining -= n;
+    uintptr_t from = advance(uio, n);
+    if (uio->user)
+        return copy_in(to, from, n);
+    memcpy(to, (const void *)from, n);
     return 0;
 }
