@@ -71,9 +71,12 @@ static inline struct list_node *list_front(const struct list *list)
 /* Takes the first node off; NULL if there is none. */
 static inline struct list_node *list_pop_front(struct list *list)
 {
-    struct list_node *node = list_front(list);
-    if (node)
-        list_remove(node);
+    struct list_node *node = list->head.next;
+    if (node == &list->head)
+        return NULL;
+    list->head.next = node->next;
+    node->next->prev = &list->head;
+    list_node_init(node);
     return node;
 }
 
@@ -88,6 +91,18 @@ static inline void list_splice_after(struct list_node *place, struct list *from)
     last->next = next;
     next->prev = last;
     list_init(from);
+}
+
+/* Moves the nodes of `from` up to `last`, which is one of them, to the end of `to`. */
+static inline void list_move_front(struct list *to, struct list *from, struct list_node *last)
+{
+    struct list_node *first = from->head.next, *place = to->head.prev;
+    from->head.next = last->next;
+    last->next->prev = &from->head;
+    place->next = first;
+    first->prev = place;
+    last->next = &to->head;
+    to->head.prev = last;
 }
 
 /* Moves everything on `from` to the end of `to`, or to its front. */

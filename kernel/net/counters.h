@@ -1,7 +1,8 @@
 /* The stack's counters: one list, from which the enumeration, the names that netstat shows and the
  * sums of the leak arithmetic are made. A counter marked DROP counts datagrams or frames that were
  * freed undelivered. `received` counts all that a layer is handed, `delivered` what it handed up, `sent` what
- * it handed down, whatever became of that. Incremented with relaxed atomics from any context. */
+ * it handed down, whatever became of that; udp.predicted is how many of udp.received took the shortcut of
+ * net/predict.h. Incremented with relaxed atomics from any context. */
 #ifndef NET_COUNTERS_H
 #define NET_COUNTERS_H
 
@@ -71,6 +72,7 @@
     X(icmp, errors_rate_limited, SUM)                                                              \
     X(icmp, errors_no_way, SUM)                                                                    \
     X(udp, received, SUM)                                                                          \
+    X(udp, predicted, SUM)                                                                         \
     X(udp, bad_length, DROP)                                                                       \
     X(udp, bad_checksum, DROP)                                                                     \
     X(udp, no_port, DROP)                                                                          \
@@ -97,6 +99,11 @@ extern uint64_t net_counters[NET_COUNTER_LIMIT];
 static inline void net_count(enum net_counter counter)
 {
     __atomic_fetch_add(&net_counters[counter], 1, __ATOMIC_RELAXED);
+}
+
+static inline void net_count_many(enum net_counter counter, unsigned n)
+{
+    __atomic_fetch_add(&net_counters[counter], n, __ATOMIC_RELAXED);
 }
 
 #endif

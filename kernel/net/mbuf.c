@@ -81,15 +81,16 @@ struct mbuf *mbuf_alloc(enum mbuf_owner owner)
 unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner)
 {
     unsigned got = 0;
-    struct list_node *node = NULL;
     spinlock_acquire(&pool.lock);
-    while (got < n && (node = list_pop_front(&pool.free)) != NULL) {
-        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+    struct list_node *last = &pool.free.head;
+    for (; got < n && last->next != &pool.free.head; got++) {
+        last = last->next;
+        struct mbuf *m = LIST_ENTRY(last, struct mbuf, node);
         m->owner = (uint8_t)owner;
         mbuf_reset(m);
-        list_push_back(list, node);
-        got++;
     }
+    if (got > 0)
+        list_move_front(list, &pool.free, last);
     spinlock_release(&pool.lock);
     mbuf_owned_move(MBUF_POOL, owner, got);
     if (got < n)

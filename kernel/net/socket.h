@@ -24,8 +24,12 @@ int socket_connect(struct socket *socket, const struct sockaddr *address, sockle
 /* What a received datagram says about its way. */
 struct socket_origin {
     struct sockaddr_in from; /* sin_family AF_UNSPEC: there was none, the socket is shut down */
-    struct in_pktinfo info;  /* ipi_ifindex 0: the socket's user has not asked (IP_PKTINFO) */
+    be32_t destination;      /* of ours, or that of a group or of all */
+    const struct netdev
+        *dev; /* the way it came; NULL: the socket's user has not asked (IP_PKTINFO) */
 };
+/* The same for the user who has asked. */
+void socket_origin_info(const struct socket_origin *origin, struct in_pktinfo *info);
 
 /* `to` may be NULL (connected). flags: MSG_DONTWAIT. The count sent. While the device's queue is full
  * it waits for room, until the socket's send timeout: -EAGAIN, as at once with MSG_DONTWAIT; -EINTR;
@@ -61,16 +65,22 @@ struct socket_batch {
     struct netdev *unflushed; /* may have frames that it does not know of yet; NULL: none */
     struct list fresh;        /* mbufs for datagrams to come */
 
-    struct list taken; /* off the socket's queue, not read yet */
-    struct list read;  /* to be freed */
+    struct list taken;        /* off the socket's queue */
+    struct list_node *unread; /* the first of them that was not read; the list's head: none */
+    unsigned read;            /* since they were last counted */
 };
 
 /* `count` datagrams at most, not 0. */
 void socket_batch_begin(struct socket_batch *batch, unsigned count);
 /* The devices learn of what was sent; what was taken for the batch and not read is in the queue again. */
 void socket_batch_end(struct socket *socket, struct socket_batch *batch);
-/* The next datagram would have to be waited for: a glance without a lock. */
-bool socket_batch_must_wait(const struct socket *socket, const struct socket_batch *batch);
+bool socket_is_empty(const struct socket *socket); /* a glance without a lock */
+/* The next datagram would have to be waited for, as far as can be seen. */
+static inline bool socket_batch_must_wait(const struct socket *socket,
+                                          const struct socket_batch *batch)
+{
+    return batch->unread == &batch->taken.head && socket_is_empty(socket);
+}
 /* As socket_sendto and socket_recvfrom, as part of a batch; NULL: not. `origin` may be NULL. */
 ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                     socklen_t length, struct socket_batch *batch);

@@ -104,6 +104,8 @@ void socket_table_remove(struct socket *socket);
 /* --- socket_receive.c --- */
 /* Lock held. Takes m: queues it and wakes readers, or drops and counts it. */
 void socket_queue_add(struct socket *socket, struct mbuf *m);
+/* The same for n datagrams, oldest first. */
+void socket_queue_add_run(struct socket *socket, struct list *datagrams, unsigned n);
 void socket_queue_flush(struct socket *socket); /* no lock held */
 /* Lock held. The pending error (positive, 0: none), which is thereby reported. */
 int socket_take_error(struct socket *socket);

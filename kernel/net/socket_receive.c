@@ -70,6 +70,23 @@ void socket_queue_add(struct socket *socket, struct mbuf *m)
     waitq_wake(&socket->changed);
 }
 
+/* All at once if there is room for all; else one at a time, which finds out where it ends. */
+void socket_queue_add_run(struct socket *socket, struct list *datagrams, unsigned n)
+{
+    if (socket->shut_read || (socket->queued + n) * SOCKET_DATAGRAM_COST > socket->capacity ||
+        mbuf_count(MBUF_SOCKET) + n > mbuf_total() / 2) {
+        struct list_node *node;
+        while ((node = list_pop_front(datagrams)))
+            socket_queue_add(socket, LIST_ENTRY(node, struct mbuf, node));
+        return;
+    }
+    mbuf_set_owner_all(datagrams, MBUF_SOCKET);
+    list_splice_back(&socket->queue, datagrams);
+    socket->queued += n;
+    net_count_many(NET_socket_queued, n);
+    waitq_wake(&socket->changed);
+}
+
 /* The mbufs go back to the pool without the lock; nobody else sees the list any more. */
 void socket_queue_flush(struct socket *socket)
 {
@@ -141,10 +158,26 @@ static struct mbuf *queue_pop(struct socket *socket)
 static void batch_take(struct socket *socket, struct socket_batch *batch)
 {
     unsigned n = MIN(socket->queued, batch->left - 1);
+    struct list_node *last = &socket->queue.head;
+    if (n == 0)
+        return;
     socket->queued -= n;
-    for (; n > 0; n--)
-        list_push_back(&batch->taken, list_pop_front(&socket->queue));
-    mbuf_set_owner_all(&batch->taken, MBUF_STACK);
+    batch->unread = last->next;
+    while (n-- > 0)
+        last = last->next;
+    list_move_front(&batch->taken, &socket->queue, last);
+}
+
+/* The mbufs that the batch has read are free, and counted. */
+static void batch_release(struct socket_batch *batch)
+{
+    struct list read;
+    list_init(&read);
+    if (batch->unread != batch->taken.head.next)
+        list_move_front(&read, &batch->taken, batch->unread->prev);
+    net_count_many(NET_socket_read, batch->read);
+    batch->read = 0;
+    mbuf_free_all(&read);
 }
 
 /* What has been taken and not read goes back to where it was, for this reader or another one. */
@@ -155,7 +188,6 @@ static void batch_put_back(struct socket *socket, struct socket_batch *batch)
     spinlock_acquire(&socket->lock);
     LIST_FOR_EACH (node, &batch->taken)
         socket->queued++;
-    mbuf_set_owner_all(&batch->taken, MBUF_SOCKET);
     list_splice_front(&socket->queue, &batch->taken);
     waitq_wake(&socket->changed);
     spinlock_release(&socket->lock);
@@ -174,11 +206,9 @@ static int queue_peek(struct socket *socket, struct mbuf **out)
     return *out ? 0 : -ENOBUFS;
 }
 
-/* Waits for a datagram and makes it the caller's: *out, NULL at the end after a shutdown. Not inlined: the rest
- * of a batch need not save the registers that this takes. */
-static int __attribute__((noinline))
-datagram_wait(struct socket *socket, bool peek, bool nonblocking, struct socket_batch *batch,
-              struct mbuf **out)
+/* Waits for a datagram and makes it the caller's: *out, NULL at the end after a shutdown. */
+static int datagram_wait(struct socket *socket, bool peek, bool nonblocking,
+                         struct socket_batch *batch, struct mbuf **out)
 {
     spinlock_acquire(&socket->lock);
     int result = queue_wait(socket, nonblocking, batch);
@@ -193,71 +223,104 @@ datagram_wait(struct socket *socket, bool peek, bool nonblocking, struct socket_
     return result;
 }
 
-/* The same, or the batch's next one. A batch holds no mbufs that it does not need while it waits for more. */
-static int datagram_take(struct socket *socket, bool peek, bool nonblocking,
-                         struct socket_batch *batch, struct mbuf **out)
-{
-    struct list_node *node = batch ? list_pop_front(&batch->taken) : NULL;
-    if (node) {
-        *out = LIST_ENTRY(node, struct mbuf, node);
-        return 0;
-    }
-    if (batch)
-        mbuf_free_all(&batch->read);
-    return datagram_wait(socket, peek, nonblocking, batch, out);
-}
-
-/* RFC 1122, 4.1.3.5: a server with several addresses can tell which of them it was asked by. */
-static void origin_fill(const struct socket *socket, const struct mbuf *m,
-                        struct socket_origin *origin)
+static inline void origin_fill(const struct socket *socket, const struct mbuf *m,
+                               struct socket_origin *origin)
 {
     origin->from = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = m->source_port, .sin_addr = {m->source}};
-    origin->info.ipi_ifindex = 0;
-    if (!READ_ONCE(socket->packet_info))
-        return;
-    be32_t answer_from = ip_is_own(m->destination) ? m->destination : ip_address(m->dev);
-    origin->info = (struct in_pktinfo){
-        .ipi_ifindex = m->dev->index, .ipi_spec_dst = {answer_from}, .ipi_addr = {m->destination}};
+    origin->destination = m->destination;
+    origin->dev = READ_ONCE(socket->packet_info) ? m->dev : NULL;
+}
+
+/* RFC 1122, 4.1.3.5: a server with several addresses can tell which of them it was asked by. */
+void socket_origin_info(const struct socket_origin *origin, struct in_pktinfo *info)
+{
+    be32_t to = origin->destination;
+    *info = (struct in_pktinfo){.ipi_ifindex = origin->dev->index,
+                                .ipi_spec_dst = {ip_is_own(to) ? to : ip_address(origin->dev)},
+                                .ipi_addr = {to}};
 }
 
 /* The datagram is off the queue before the user's memory is touched: if that turns out to be
- * bad, the datagram is lost to this caller alone, and counted. Only a peek leaves it. */
+ * bad, the datagram is lost to this caller alone, and counted. */
+static NOINLINE int buffer_is_bad(struct socket_batch *batch, int error)
+{
+    if (batch)
+        batch->read--;
+    net_count(NET_socket_bad_buffer);
+    return error;
+}
+
+/* One of the batch's; it stays in the list until the batch is done with all. */
+static inline ssize_t batch_read(const struct socket *socket, struct mbuf *m, struct uio *uio,
+                                 int flags, struct socket_origin *origin,
+                                 struct socket_batch *batch)
+{
+    size_t length = m->length, copied = MIN(length, uio->remaining);
+    size_t told = flags & MSG_TRUNC ? length : copied;
+    if (origin)
+        origin_fill(socket, m, origin);
+    batch->read++;
+    int result = uio_put(uio, m->data, copied);
+    return result < 0 ? buffer_is_bad(batch, result) : (ssize_t)told;
+}
+
+/* Of a call for one datagram; a peek leaves the original where it is. */
+static ssize_t single_read(const struct socket *socket, struct mbuf *m, struct uio *uio, int flags,
+                           struct socket_origin *origin)
+{
+    size_t length = m->length, copied = MIN(length, uio->remaining);
+    if (origin)
+        origin_fill(socket, m, origin);
+    int result = uio_put(uio, m->data, copied);
+    mbuf_free(m);
+    if (!(flags & MSG_PEEK) && result < 0)
+        return buffer_is_bad(NULL, result);
+    if (!(flags & MSG_PEEK))
+        net_count(NET_socket_read);
+    return result < 0 ? result : (ssize_t)(flags & MSG_TRUNC ? length : copied);
+}
+
+/* The first datagram of a batch, or the only one of a call. A batch holds no mbufs that it does not need while
+ * it waits. */
+static NOINLINE ssize_t receive_waiting(struct socket *socket, struct uio *uio, int flags,
+                                        bool nonblocking, struct socket_origin *origin,
+                                        struct socket_batch *batch)
+{
+    struct mbuf *m = NULL;
+    if (batch)
+        batch_release(batch);
+    int result = datagram_wait(socket, (flags & MSG_PEEK) != 0,
+                               nonblocking || (flags & MSG_DONTWAIT), batch, &m);
+    if (result < 0)
+        return result;
+    if (m && batch && !(flags & MSG_PEEK)) {
+        list_push_front(&batch->taken, &m->node);
+        return batch_read(socket, m, uio, flags, origin, batch);
+    }
+    if (m)
+        return single_read(socket, m, uio, flags, origin);
+    if (origin)
+        origin->from.sin_family = AF_UNSPEC;
+    return 0;
+}
+
 ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                        struct socket_origin *origin, struct socket_batch *batch)
 {
     if (flags & ~(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT))
         return -EOPNOTSUPP;
-    struct mbuf *m = NULL;
-    bool peek = (flags & MSG_PEEK) != 0;
-    int result = datagram_take(socket, peek, nonblocking || (flags & MSG_DONTWAIT), batch, &m);
-    if (result < 0)
-        return result;
-    if (!m) {
-        if (origin)
-            origin->from.sin_family = AF_UNSPEC;
-        return 0;
-    }
-
-    size_t length = m->length, copied = MIN(length, uio->remaining);
-    if (origin)
-        origin_fill(socket, m, origin);
-    result = uio_put(uio, m->data, copied);
-    if (batch)
-        list_push_back(&batch->read, &m->node);
-    else
-        mbuf_free(m);
-    if (!peek)
-        net_count(result < 0 ? NET_socket_bad_buffer : NET_socket_read);
-    if (result < 0)
-        return result;
-    return (ssize_t)(flags & MSG_TRUNC ? length : copied);
+    if (!batch || batch->unread == &batch->taken.head)
+        return receive_waiting(socket, uio, flags, nonblocking, origin, batch);
+    struct mbuf *m = LIST_ENTRY(batch->unread, struct mbuf, node);
+    batch->unread = batch->unread->next;
+    return batch_read(socket, m, uio, flags, origin, batch);
 }
 
 ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
                         struct sockaddr_in *from)
 {
-    struct socket_origin origin;
+    struct socket_origin origin = {.from.sin_family = AF_UNSPEC};
     ssize_t result = socket_receive(socket, uio, flags, nonblocking, &origin, NULL);
     if (result >= 0 && from)
         *from = origin.from;
@@ -271,19 +334,16 @@ void socket_batch_begin(struct socket_batch *batch, unsigned count)
     *batch = (struct socket_batch){.left = count, .deadline = NEVER};
     list_init(&batch->fresh);
     list_init(&batch->taken);
-    list_init(&batch->read);
+    batch->unread = &batch->taken.head;
 }
 
-bool socket_batch_must_wait(const struct socket *socket, const struct socket_batch *batch)
-{
-    return list_empty(&batch->taken) && READ_ONCE(socket->queued) == 0;
-}
+bool socket_is_empty(const struct socket *socket) { return READ_ONCE(socket->queued) == 0; }
 
 void socket_batch_end(struct socket *socket, struct socket_batch *batch)
 {
     socket_batch_flush(batch);
+    batch_release(batch);
     batch_put_back(socket, batch);
-    mbuf_free_all(&batch->read);
 }
 
 /* --- Asking --- */

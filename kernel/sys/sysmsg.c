@@ -71,7 +71,7 @@ struct message {
 };
 
 /* One that cannot be used where it lies. */
-static int __attribute__((noinline)) message_copy_in(struct message *message, unsigned access)
+static NOINLINE int message_copy_in(struct message *message, unsigned access)
 {
     if (!vm_user_allows(current_proc()->space, message->user, message->size, access))
         return -EFAULT;
@@ -90,7 +90,7 @@ static inline int message_open(struct call *call, struct message *message, uintp
 }
 
 /* The results reach the caller. 0 or -EFAULT. */
-static int message_close(const struct message *message)
+static inline int message_close(const struct message *message)
 {
     if (message->header != &message->copy)
         return 0;
@@ -99,8 +99,8 @@ static int message_close(const struct message *message)
 
 /* The buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX, sendmsg: no piece or more
  * than IOV_MAX are -EMSGSIZE, more bytes in all than the result can express -EINVAL. */
-static int __attribute__((noinline))
-buffer_in_pieces(const struct msghdr *header, struct uio *uio, struct iovec *pieces)
+static NOINLINE int buffer_in_pieces(const struct msghdr *header, struct uio *uio,
+                                     struct iovec *pieces)
 {
     size_t count = header->msg_iovlen, total = 0;
     if (count == 0 || count > IOV_MAX)
@@ -137,8 +137,8 @@ static inline int message_buffer(struct call *call, const struct msghdr *header,
 }
 
 /* Where a datagram came from, for the caller: as much of it as there is room for. 0 or -EFAULT. */
-static int message_name(struct call *call, uintptr_t user, socklen_t room,
-                        const struct sockaddr_in *from)
+static inline int message_name(struct call *call, uintptr_t user, socklen_t room,
+                               const struct sockaddr_in *from)
 {
     struct sockaddr_in *name = NULL;
     if (room >= sizeof(*name))
@@ -152,19 +152,21 @@ static int message_name(struct call *call, uintptr_t user, socklen_t room,
 
 /* How a datagram came, as the message's ancillary data. What does not fit as a whole is left out, and that
  * is said. 0 or -EFAULT. */
-static int __attribute__((noinline))
-message_info(struct msghdr *header, size_t room, const struct in_pktinfo *info)
+static NOINLINE int message_info(struct msghdr *header, size_t room,
+                                 const struct socket_origin *origin)
 {
+    struct in_pktinfo info;
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(*info))];
+        char bytes[CMSG_SPACE(sizeof(info))];
     } control = {.bytes = {0}};
-    if (room < CMSG_LEN(sizeof(*info))) {
+    if (room < CMSG_LEN(sizeof(info))) {
         header->msg_flags |= MSG_CTRUNC;
         return 0;
     }
-    control.header = (struct cmsghdr){CMSG_LEN(sizeof(*info)), IPPROTO_IP, IP_PKTINFO};
-    memcpy(CMSG_DATA(&control.header), info, sizeof(*info));
+    control.header = (struct cmsghdr){CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO};
+    socket_origin_info(origin, &info);
+    memcpy(CMSG_DATA(&control.header), &info, sizeof(info));
     header->msg_controllen = MIN(room, sizeof(control));
     return copy_to_user((uintptr_t)header->msg_control, &control, header->msg_controllen);
 }
@@ -188,7 +190,8 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     return 0;
 }
 
-static ssize_t message_send(struct call *call, const struct msghdr *header)
+static inline __attribute__((always_inline)) ssize_t message_send(struct call *call,
+                                                                  const struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
@@ -213,7 +216,8 @@ static ssize_t message_send(struct call *call, const struct msghdr *header)
 /* All that can be wrong with the header is found before a datagram is taken, but for bad addresses
  * of what is to be filled. The datagram's real length is always asked for: it tells whether a part
  * was cut off. */
-static ssize_t message_receive(struct call *call, struct msghdr *header)
+static inline __attribute__((always_inline)) ssize_t message_receive(struct call *call,
+                                                                     struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
@@ -237,7 +241,7 @@ static ssize_t message_receive(struct call *call, struct msghdr *header)
     size_t control_room = header->msg_controllen;
     header->msg_controllen = 0;
     header->msg_flags = length > room ? MSG_TRUNC : 0;
-    if (known && origin.info.ipi_ifindex && message_info(header, control_room, &origin.info) < 0)
+    if (known && origin.dev && message_info(header, control_room, &origin) < 0)
         return -EFAULT;
     return call->flags & MSG_TRUNC ? length : MIN(length, room);
 }
@@ -270,7 +274,8 @@ int64_t sys_recvmsg(void)
 /* --- Several messages --- */
 
 /* One message of a batch. 0 or the error that ends the batch. */
-static int batch_step(struct call *call, struct message *message, bool send)
+static inline __attribute__((always_inline)) int batch_step(struct call *call,
+                                                            struct message *message, bool send)
 {
     struct mmsghdr *header = message->header;
     ssize_t moved =
@@ -283,7 +288,8 @@ static int batch_step(struct call *call, struct message *message, bool send)
 
 /* Arguments: descriptor, array, count, flags. How many messages were moved, or the error of the
  * first. */
-static int64_t batch_run(struct call *call, bool send, bool wait_for_one)
+static inline __attribute__((always_inline)) int64_t batch_run(struct call *call, bool send,
+                                                               bool wait_for_one)
 {
     struct message message;
     struct socket_batch *batch = call->batch;

@@ -3,6 +3,8 @@
 
 #include "net/wire.h"
 
+#include <sanitizer/asan_interface.h>
+
 #define SOCKETS_MAX   64
 #define FIXTURE_MBUFS 320 /* half of which may wait in sockets: enough for two full queues */
 #define UDP_AT        20  /* of an IP packet without options */
@@ -230,7 +232,8 @@ void datagram_arrive_cut(const struct datagram *datagram, size_t cut)
     struct mbuf *m = mbuf_alloc(MBUF_STACK);
     assert_non_null(m);
     /* At a multiple of 4, like every IP header, and as near to the end of the page as that permits. */
-    m->data = (uint8_t *)m + 4096 - ALIGN_UP(n, 4);
+    m->data = (uint8_t *)m + PAGE_SIZE - ALIGN_UP(n, 4);
+    __asan_unpoison_memory_region(m->data, n); /* fakenet.c may have used it */
     m->length = (uint32_t)n;
     memcpy(m->data, packet, n);
     m->dev = &eth.dev;

@@ -59,7 +59,10 @@ static bool reply(int fd, const void *data, size_t n)
 
 /* As many datagrams as are waiting, BATCH at most, are taken in one call. */
 static struct batch {
-    char payloads[BATCH][BENCH_PAYLOAD_MAX];
+    union {
+        char bytes[BENCH_PAYLOAD_MAX];
+        uint32_t question[2];
+    } payloads[BATCH];
     struct sockaddr_in peers[BATCH];
     struct iovec parts[BATCH];
     struct mmsghdr messages[BATCH];
@@ -68,7 +71,7 @@ static struct batch {
 static void batch_prepare(void)
 {
     for (int i = 0; i < BATCH; i++) {
-        batch.parts[i] = (struct iovec){batch.payloads[i], sizeof batch.payloads[i]};
+        batch.parts[i] = (struct iovec){&batch.payloads[i], sizeof batch.payloads[i]};
         batch.messages[i].msg_hdr = (struct msghdr){.msg_name = &batch.peers[i],
                                                     .msg_namelen = sizeof batch.peers[i],
                                                     .msg_iov = &batch.parts[i],
@@ -106,14 +109,14 @@ static void echo_serve(void)
 static void sink_serve(void)
 {
     int fd = socket_on(BENCH_SINK_PORT);
-    uint32_t question[2];
 
     batch_prepare();
     for (uint64_t count = 0;;) {
         int received = batch_receive(fd);
         for (int i = 0; i < received; i++) {
-            memcpy(question, batch.payloads[i], sizeof question);
-            if (batch.messages[i].msg_len < sizeof question || question[0] != htonl(BENCH_MAGIC)) {
+            const uint32_t *question = batch.payloads[i].question;
+            if (batch.messages[i].msg_len < sizeof batch.payloads[i].question ||
+                question[0] != htonl(BENCH_MAGIC)) {
                 count++;
                 continue;
             }
