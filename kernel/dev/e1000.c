@@ -179,15 +179,13 @@ static int e1000_poll(struct netdev *dev, int budget)
 {
     struct e1000 *nic = dev->driver;
     struct list received;
-    struct list_node *node;
     int count = 0;
 
     list_init(&received);
     e1000_tx_poll_begin(nic);
     if (nic->tx.running) /* only this thread, or one that waits for the poll's end, clears it */
         count = e1000_rx_collect(nic, budget, &received);
-    while ((node = list_pop_front(&received)))
-        netdev_input(dev, LIST_ENTRY(node, struct mbuf, node));
+    netdev_input(dev, &received);
     e1000_tx_poll_end(nic);
     if (__atomic_load_n(&nic->attention, __ATOMIC_ACQUIRE))
         e1000_attend(nic);

@@ -147,7 +147,6 @@ static void slot_take(struct e1000 *nic, unsigned slot, struct list *received, s
         return;
     }
     slot_fill(&nic->rx, slot, replacement);
-    mbuf_set_owner(m, MBUF_STACK);
     m->length = done.length;
     m->dev = &nic->dev;
     if (checksum_is_verified(&done))

@@ -86,7 +86,6 @@ static void rx_take(struct virtio_net *net, struct mbuf *m, uint32_t written, st
         return;
     }
     rx_post(net, LIST_ENTRY(node, struct mbuf, node));
-    mbuf_set_owner(m, MBUF_STACK);
     rx_accept(net, m, written);
     list_push_back(received, &m->node);
 }
@@ -342,13 +341,11 @@ int virtio_net_poll(struct netdev *dev, int budget)
 {
     struct virtio_net *net = dev->driver;
     struct list received;
-    struct list_node *node;
 
     list_init(&received);
     tx_poll_begin(net);
     int count = rx_collect(net, budget, &received);
-    while ((node = list_pop_front(&received)))
-        netdev_input(dev, LIST_ENTRY(node, struct mbuf, node));
+    netdev_input(dev, &received);
     tx_poll_end(net);
     if (__atomic_load_n(&net->attention, __ATOMIC_ACQUIRE))
         virtio_net_attend(net);

@@ -268,7 +268,7 @@ static void wait_for(struct arp_entry *entry, struct mbuf *m)
     }
     mbuf_set_owner(m, MBUF_ARP_WAIT);
     /* Its sender goes on: it is another's to send then, and that one flushes no device. */
-    m->flags &= (uint8_t) ~(MBUF_ADMITTED | MBUF_MORE);
+    m->flags &= (uint16_t) ~(MBUF_ADMITTED | MBUF_MORE);
     entry->waiting = m;
 }
 

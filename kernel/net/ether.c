@@ -42,6 +42,7 @@ static int snap_type(struct mbuf *m, unsigned data_length)
         return -1;
     mbuf_truncate(m, data_length);
     mbuf_pull(m, sizeof(*snap));
+    m->flags &= (uint16_t)~MBUF_ETHER_PLAIN;
     return ntohs(snap->type);
 }
 
@@ -87,6 +88,7 @@ void ether_input(struct netdev *dev, struct mbuf *m)
         return;
     }
     int type = ntohs(header->type);
+    m->flags |= MBUF_ETHER_PLAIN;
     mbuf_pull(m, sizeof(*header));
     if (type <= ETHER_LENGTH_MAX && (type = snap_type(m, (unsigned)type)) < 0) {
         drop(m, NET_ether_length_field);

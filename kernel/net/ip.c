@@ -165,6 +165,8 @@ void ip_input(struct netdev *dev, struct mbuf *m)
     m->ip_header_length = (uint16_t)ip_header_length(header);
     m->source = header->source;
     m->destination = header->destination;
+    if (m->ip_header_length == sizeof(*header) && header->destination == ip_address(dev))
+        m->flags |= MBUF_IP_PLAIN;
     mbuf_pull(m, m->ip_header_length);
     deliver(dev, m, header->protocol);
 }

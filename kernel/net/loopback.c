@@ -60,7 +60,7 @@ static int queue_push(struct netdev *dev, struct mbuf *m)
     }
     dev->counters.tx_packets++;
     dev->counters.tx_bytes += m->length;
-    m->flags &= (uint8_t)~MBUF_ADMITTED; /* what is received never waits */
+    m->flags &= (uint16_t)~MBUF_ADMITTED; /* what is received never waits */
     mbuf_set_owner(m, MBUF_DEV_QUEUE);
     list_push_back(&loopback.queue, &m->node);
     if (++loopback.length == LOOPBACK_QUEUE_MAX)
@@ -106,8 +106,7 @@ static int loopback_poll(struct netdev *dev, int budget)
     if (was_full && loopback.length < LOOPBACK_QUEUE_MAX)
         netdev_tx_set_full(dev, false);
     spinlock_release(&loopback.lock);
-    while ((node = list_pop_front(&taken)) != NULL)
-        netdev_input(dev, LIST_ENTRY(node, struct mbuf, node));
+    netdev_input(dev, &taken);
     return count;
 }
 

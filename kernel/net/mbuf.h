@@ -21,7 +21,7 @@ enum mbuf_owner {
     MBUF_STACK,      /* in the hands of one call chain */
     MBUF_ARP_WAIT,   /* waits for an address to be resolved */
     MBUF_REASSEMBLY, /* fragment of an incomplete datagram */
-    MBUF_SOCKET,     /* in a socket's receive queue */
+    MBUF_SOCKET,     /* in a socket's receive queue, or being read by a batch */
     MBUF_DEV_QUEUE,  /* waits for room in a device's transmit ring, or in loopback's queue */
     MBUF_TX_RING,    /* handed to a device for transmission */
     MBUF_OWNERS,
@@ -37,32 +37,38 @@ enum mbuf_owner {
 #define MBUF_ADMITTED 0x20
 /* To send: another frame follows, or netdev_flush(); gone when the driver gets it. */
 #define MBUF_MORE 0x40
+/* Received, see net/predict.h: the Ethernet header is of the usual form and lies in front of IP's, */
+#define MBUF_ETHER_PLAIN 0x80
+/* and IP's has no options and gives the device's own address. */
+#define MBUF_IP_PLAIN 0x100
 
 #define MBUF_HEADROOM 64 /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
 /* A driver moves data up by this before it posts the mbuf: then the UDP header and the payload behind it lie
- * at multiples of 8, as they do in user buffers. */
-#define MBUF_RX_ALIGN 6
+ * at multiples of 8, as they do in user buffers, and a device's header begins with a cache line. */
+#define MBUF_RX_ALIGN 14
 /* What an empty mbuf with the standard headroom can take, at the least. */
 #define MBUF_DATA_SIZE 2048
 
+/* All but the buffer is one cache line. */
 struct mbuf {
     struct list_node node; /* in the queue of the owner */
     uint8_t *data;         /* first valid byte */
     uint32_t length;       /* valid bytes */
     uint8_t owner;         /* enum mbuf_owner; changed only by mbuf_set_owner */
-    uint8_t flags;
+    uint16_t flags;
     uint16_t csum_start;       /* MBUF_CSUM_PARTIAL: offset from data where the sum begins, */
     uint16_t csum_offset;      /* and from there where it is stored */
     uint16_t ip_header_length; /* received: length of the IP header, options included */
+    be16_t source_port;        /* in a socket's queue: of the address that it came from */
     uint8_t *ip_header;        /* received: start of the IP header, for ICMP errors that quote it */
     struct netdev *dev;        /* received: where; to send: through which */
     be32_t source;             /* in a socket's queue: where it came from */
     be32_t destination;        /* and to which of our addresses it went */
-    be16_t source_port;
     /* The rest of the page. Aligned, so that a payload put in by a user lies as it does in most user buffers.
      */
     uint8_t buffer[] __attribute__((aligned(8)));
 };
+_Static_assert(sizeof(struct mbuf) == 64, "one cache line");
 
 /* Takes `count` pages for good. 0 or -ENOMEM. Called once, at boot. */
 int mbuf_init(unsigned count);

@@ -178,6 +178,9 @@ void icmp_send_error(struct netdev *dev, struct mbuf *m, uint8_t type, uint8_t c
 /* --- udp.c (RFC 768, 1122 4.1) --- */
 /* m begins with the UDP header; m->ip_header, source and destination are set and valid. */
 void udp_input(struct netdev *dev, struct mbuf *m);
+/* The rest of that for n datagrams between the same two ports, whose headers are checked and off. The list is
+ * empty then. */
+void udp_deliver(struct netdev *dev, struct list *datagrams, unsigned n, be16_t port);
 /* m holds the payload only, and fits the MTU of the way found by ip_route. 0 or a negated errno. */
 int udp_output(struct mbuf *m, const struct ip_send *send, const struct ip_destination *way,
                be16_t source_port, be16_t destination_port);
@@ -189,6 +192,9 @@ void socket_init(void);
  * reply, whose identifier is the port. False: there is none, m is still the caller's. When the socket's queue
  * is full, m is dropped and counted, and the result is true. Poll thread. */
 bool socket_deliver(struct mbuf *m, uint8_t protocol, be16_t local_port);
+/* The same for a list of n datagrams from one sender to one unicast address of ours. False: they are the
+ * caller's still; else the list is empty. */
+bool socket_deliver_run(struct list *datagrams, unsigned n, uint8_t protocol, be16_t local_port);
 /* An ICMP error came in about a datagram that we sent (RFC 1122, 3.2.2, 4.1.3.3): the socket connected to
  * that peer gets `error` (a positive errno) as its pending SO_ERROR, and whoever waits on it is woken. */
 void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t peer,

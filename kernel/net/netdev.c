@@ -3,7 +3,7 @@
  *   netdev_register, find, get          the table; devices are never taken out of it
  *   netdev_up, down, set_polled, set_mtu, set_link
  *   netdev_interrupt, poll_round        the receive side: from interrupt to poll thread to driver
- *   netdev_input                        a received frame on its way up
+ *   netdev_input                        received frames on their way up
  *   netdev_transmit, tx_defer, resume   a frame on its way down
  *   netdev_tx_wait                      a sender waits for room
  *
@@ -19,6 +19,7 @@
 #include "lib/string.h"
 #include "net/capture.h"
 #include "net/net.h"
+#include "net/predict.h"
 #include "proc/kthread.h"
 #include "proc/sleeplock.h"
 
@@ -308,22 +309,34 @@ void netdev_set_link(struct netdev *dev, bool link_up)
 
 /* --- Frames --- */
 
-/* Loopback's frames are bare datagrams. The mark lets the layers above accept 127/8 from it, and
- * from nobody else. */
-void netdev_input(struct netdev *dev, struct mbuf *m)
+/* Loopback's frames are bare datagrams, which who captures has seen when they were sent. The mark lets the
+ * layers above accept 127/8 from it, and from nobody else. */
+static void loopback_input(struct netdev *dev, struct list *frames)
 {
-    dev->counters.rx_packets++;
-    dev->counters.rx_bytes += m->length;
-    m->dev = dev;
-    if (m->owner != MBUF_STACK)
-        mbuf_set_owner(m, MBUF_STACK);
-    if (dev->flags & IFF_LOOPBACK) {
+    struct list_node *node;
+    while ((node = list_pop_front(frames))) {
+        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
         m->flags |= MBUF_LOOPBACK;
-        ip_input(dev, m); /* whoever captures has seen it when it was sent */
-    } else {
-        capture(dev, m, PACKET_RECEIVED);
-        ether_input(dev, m);
+        ip_input(dev, m);
     }
+}
+
+void netdev_input(struct netdev *dev, struct list *frames)
+{
+    uint64_t packets = 0, bytes = 0;
+    mbuf_set_owner_all(frames, MBUF_STACK);
+    LIST_FOR_EACH (node, frames) {
+        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+        m->dev = dev;
+        packets++;
+        bytes += m->length;
+    }
+    dev->counters.rx_packets += packets;
+    dev->counters.rx_bytes += bytes;
+    if (dev->flags & IFF_LOOPBACK)
+        loopback_input(dev, frames);
+    else
+        predict_input(dev, frames);
 }
 
 /* A device that cannot send is found out here, so that drivers see frames only while they are
@@ -338,7 +351,8 @@ int netdev_transmit(struct netdev *dev, struct mbuf *m)
     m->dev = dev;
     capture(dev, m, PACKET_SENT);
     bool more = (m->flags & MBUF_MORE) != 0;
-    m->flags &= (uint8_t)~MBUF_MORE; /* loopback's frames come back, and may be answered in place */
+    /* Loopback's frames come back, and may be answered in place. */
+    m->flags &= (uint16_t)~MBUF_MORE;
     return dev->ops->transmit(dev, m, more);
 }
 

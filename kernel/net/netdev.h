@@ -36,6 +36,7 @@
 #define ETHER_ALIGNED __attribute__((aligned(2)))
 
 struct netdev;
+struct prediction;
 
 /* What a driver provides. ops->poll is called by the device's poll thread only; transmit by any thread, also
  * at the same time as poll. No lock is held in any call: the driver has its own. */
@@ -54,7 +55,7 @@ struct netdev_ops {
      * rung since. NULL: the device has none. */
     void (*flush)(struct netdev *dev);
     /* Poll thread. Reclaims sent frames, takes at most `budget` received ones, refills the receive ring,
-     * then, no lock held, passes each to netdev_input(). Returns how many: less than budget means it saw the
+     * then, no lock held, passes them to netdev_input(). Returns how many: less than budget means it saw the
      * receive ring empty. */
     int (*poll)(struct netdev *dev, int budget);
     /* Poll thread. Asks for an interrupt at the next received frame. Returns true if one is there already:
@@ -109,6 +110,8 @@ struct netdev {
     struct list tx_waiting;
     unsigned tx_waiting_count;
 
+    struct prediction *prediction; /* the poll thread's, see net/predict.h */
+
     struct netdev_counters counters;
 };
 
@@ -145,8 +148,10 @@ void netdev_interrupt(struct netdev *dev);
  */
 void netdev_schedule(struct netdev *dev);
 
-/* Poll thread, no lock held: gives a received frame (data at the Ethernet header) to the stack. */
-void netdev_input(struct netdev *dev, struct mbuf *m);
+/* Poll thread, no lock held: gives the frames that one poll has found to the stack, oldest first, each with
+ * its data at the Ethernet header. What is the same for many of them is done once (net/predict.h). The list is
+ * empty then. */
+void netdev_input(struct netdev *dev, struct list *frames);
 
 /* Under the driver's transmit lock. Parks a frame until there is room: 0, or -ENOBUFS when too many wait
  * already (then the frame is dropped and counted), but for MBUF_ADMITTED ones, which are always taken. */

@@ -23,12 +23,11 @@ int socket_bind(struct socket *socket, const struct sockaddr *address, socklen_t
 int socket_connect(struct socket *socket, const struct sockaddr *address, socklen_t length);
 /* What a received datagram says about its way. */
 struct socket_origin {
-    struct sockaddr_in from; /* sin_family AF_UNSPEC: there was none, the socket is shut down */
-    be32_t destination;      /* of ours, or that of a group or of all */
-    const struct netdev
-        *dev; /* the way it came; NULL: the socket's user has not asked (IP_PKTINFO) */
+    struct sockaddr_in from;  /* sin_family AF_UNSPEC: there was none, the socket is shut down */
+    be32_t destination;       /* an address of ours, of a group, or of all */
+    const struct netdev *dev; /* where it came in; NULL: the user has not asked (IP_PKTINFO) */
 };
-/* The same for the user who has asked. */
+/* What IP_PKTINFO tells who has asked. */
 void socket_origin_info(const struct socket_origin *origin, struct in_pktinfo *info);
 
 /* `to` may be NULL (connected). flags: MSG_DONTWAIT. The count sent. While the device's queue is full

@@ -219,6 +219,26 @@ bool socket_deliver(struct mbuf *m, uint8_t protocol, be16_t local_port)
     return true;
 }
 
+/* One look-up and one lock for all of them. */
+bool socket_deliver_run(struct list *datagrams, unsigned n, uint8_t protocol, be16_t local_port)
+{
+    const struct mbuf *first = LIST_ENTRY(list_front(datagrams), struct mbuf, node);
+    const struct flow flow = {protocol, first->destination, local_port, first->source,
+                              first->source_port};
+    unsigned matches;
+    spinlock_acquire(&table.lock);
+    struct socket *socket = table_find(&flow, &matches);
+    if (!socket) {
+        spinlock_release(&table.lock);
+        return false;
+    }
+    spinlock_acquire(&socket->lock);
+    spinlock_release(&table.lock);
+    socket_queue_add_run(socket, datagrams, n);
+    spinlock_release(&socket->lock);
+    return true;
+}
+
 /* Only a connected socket hears of errors: to the program behind another, an error without the
  * address it is about would be of no use. */
 void socket_icmp_error(uint8_t protocol, be32_t local, be16_t local_port, be32_t peer,

@@ -13,6 +13,7 @@
 
 #include "abi/socket.h"
 #include "net/counters.h"
+#include "net/predict.h"
 #include "net/wire.h"
 
 /* [lab 6] */
@@ -55,6 +56,7 @@ void udp_input(struct netdev *dev, struct mbuf *m)
         mbuf_free(m);
         return;
     }
+    predict_learn(dev, m);
     const struct udp_header *header = (const struct udp_header *)m->data;
     be16_t port = header->destination_port;
     m->source_port = header->source_port;
@@ -62,8 +64,21 @@ void udp_input(struct netdev *dev, struct mbuf *m)
     if (!socket_deliver(m, IPPROTO_UDP, port)) {
         /* RFC 1122, 4.1.3.1. Whether this datagram may be answered at all, ICMP knows. */
         net_count(NET_udp_no_port);
+        predict_forget(dev);
         icmp_send_error(dev, m, ICMP_UNREACHABLE, ICMP_UNREACHABLE_PORT);
     }
+}
+
+/* A datagram like them had a socket a moment ago; should that be gone, they are answered like all others. */
+void udp_deliver(struct netdev *dev, struct list *datagrams, unsigned n, be16_t port)
+{
+    if (socket_deliver_run(datagrams, n, IPPROTO_UDP, port))
+        return;
+    net_count_many(NET_udp_no_port, n);
+    struct list_node *node;
+    while ((node = list_pop_front(datagrams)))
+        icmp_send_error(dev, LIST_ENTRY(node, struct mbuf, node), ICMP_UNREACHABLE,
+                        ICMP_UNREACHABLE_PORT);
 }
 
 /* [lab 6] */

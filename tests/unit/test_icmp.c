@@ -103,7 +103,10 @@ static void test_echo_without_headroom(void **state)
     m->data = m->buffer + FRAME_OFFSET;
     m->flags = MBUF_CSUM_VERIFIED; /* says nothing about the reply */
     memcpy(mbuf_append(m, (uint32_t)frame.length), frame.bytes, frame.length);
-    netdev_input(&eth0.dev, m);
+    struct list frames;
+    list_init(&frames);
+    list_push_back(&frames, &m->node);
+    netdev_input(&eth0.dev, &frames);
     assert_int_equal(eth0.frame_count, 1);
     assert_memory_equal(eth0.frames[0].bytes + 38, frame.bytes + 38, 44);
     assert_int_equal(eth0.frames[0].flags, 0);

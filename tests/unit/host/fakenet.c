@@ -87,12 +87,14 @@ static int fakenet_poll(struct netdev *dev, int budget)
     while (fake->room && (m = netdev_tx_resume(dev)) != NULL)
         fakenet_transmit(dev, m, false);
     struct list_node *node;
+    struct list received;
+    list_init(&received);
     while (n < budget && (node = list_pop_front(&fake->incoming)) != NULL) {
-        m = LIST_ENTRY(node, struct mbuf, node);
-        mbuf_set_owner(m, MBUF_STACK);
-        netdev_input(dev, m);
+        list_push_back(&received, node);
         n++;
     }
+    netdev_input(dev, &received);
+    assert_true(list_empty(&received));
     return n;
 }
 
@@ -153,8 +155,8 @@ struct mbuf *fakenet_mbuf(struct fakenet *fake, const void *bytes, size_t n)
     assert_non_null(m);
     /* At the end of the page, where a frame may begin (net/wire.h); the bytes left behind it are forbidden. */
     uint8_t *end = (uint8_t *)m + PAGE_SIZE;
-    m->data = end - ALIGN_UP(n + FRAME_OFFSET, 4) + FRAME_OFFSET;
-    __asan_unpoison_memory_region(end - 8, 8);
+    m->data = end - (ALIGN_UP(n + MBUF_RX_ALIGN % 8, 8) - MBUF_RX_ALIGN % 8);
+    __asan_unpoison_memory_region(end - 16, 16);
     __asan_poison_memory_region(m->data + n, (size_t)(end - (m->data + n)));
     m->length = (uint32_t)n;
     m->dev = fake ? &fake->dev : NULL;
@@ -165,7 +167,10 @@ struct mbuf *fakenet_mbuf(struct fakenet *fake, const void *bytes, size_t n)
 
 void fakenet_receive(struct fakenet *fake, const void *bytes, size_t n)
 {
-    netdev_input(&fake->dev, fakenet_mbuf(fake, bytes, n));
+    struct list frames;
+    list_init(&frames);
+    list_push_back(&frames, &fakenet_mbuf(fake, bytes, n)->node);
+    netdev_input(&fake->dev, &frames);
 }
 
 void fakenet_queue(struct fakenet *fake, const void *bytes, size_t n)

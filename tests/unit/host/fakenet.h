@@ -1,6 +1,6 @@
-/* A network device for unit tests: records what is transmitted, refuses or defers on demand, and
- * hands received frames to the stack in memory that ends where the frame ends. Also brings the
- * stack up for a test. */
+/* A network device for unit tests: records what is transmitted, refuses or defers on demand, and hands
+ * received frames to the stack in memory that ends where the frame ends, as far into a word as drivers do. Also
+ * brings the stack up for a test. */
 #ifndef FAKENET_H
 #define FAKENET_H
 
@@ -17,7 +17,7 @@
 struct fakenet_frame {
     uint8_t *bytes; /* heap block of exactly this length */
     size_t length;
-    uint8_t flags; /* of the mbuf */
+    uint16_t flags; /* of the mbuf */
     uint16_t csum_start, csum_offset;
     bool more;
 };
