@@ -28,7 +28,8 @@ struct virtio_net {
     bool running; /* the device is live; changed with rx_lock and tx_lock held, read under either */
 
     struct spinlock rx_lock;
-    struct virtq *rx; /* [rx_lock] */
+    struct virtq *rx;   /* [rx_lock] */
+    unsigned rx_hidden; /* [rx_lock] buffers posted since the last kick */
 
     struct spinlock tx_lock;
     struct virtq *tx; /* [tx_lock] */

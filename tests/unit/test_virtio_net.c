@@ -213,6 +213,25 @@ static void test_budget(void **state)
     assert_int_equal(dev->counters.rx_packets, 5);
 }
 
+/* While every poll is full, half of the ring is shown with one doorbell; who finds less shows all. */
+static void test_full_polls_share_a_doorbell(void **state)
+{
+    (void)state;
+    start(0);
+    unsigned before = model.queues[RX].notifications;
+    for (int i = 0; i < 6; i++)
+        receive_unknown();
+    const struct {
+        int found;
+        unsigned notifications, posted;
+    } polls[] = {{2, 0, RING - 6}, {2, 1, RING - 2}, {2, 1, RING - 2}, {0, 2, RING}};
+    for (size_t i = 0; i < ARRAY_SIZE(polls); i++) {
+        assert_int_equal(dev->ops->poll(dev, 2), polls[i].found);
+        assert_int_equal(model.queues[RX].notifications - before, polls[i].notifications);
+        assert_int_equal(model_available(&model, RX), polls[i].posted);
+    }
+}
+
 static void test_without_mbufs_frames_are_dropped_and_the_ring_stays_full(void **state)
 {
     (void)state;
@@ -597,6 +616,7 @@ int main(void)
         TEST(test_stop_of_a_device_that_does_not_reset),
         TEST(test_frames_are_handed_up_and_replaced),
         TEST(test_budget),
+        TEST(test_full_polls_share_a_doorbell),
         TEST(test_without_mbufs_frames_are_dropped_and_the_ring_stays_full),
         TEST(test_impossible_lengths),
         TEST(test_buffers_stay_in_place),
