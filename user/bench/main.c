@@ -21,7 +21,7 @@
 
 #include "../lib/netconf.h"
 
-#define BATCH          32
+#define BATCH          64
 #define INTERFACES_MAX 16
 #define TEXT_MAX       16384
 #define TEXT_PART      1400
