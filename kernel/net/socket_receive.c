@@ -189,6 +189,7 @@ static void batch_put_back(struct socket *socket, struct socket_batch *batch)
     LIST_FOR_EACH (node, &batch->taken)
         socket->queued++;
     list_splice_front(&socket->queue, &batch->taken);
+    batch->unread = &batch->taken.head;
     waitq_wake(&socket->changed);
     spinlock_release(&socket->lock);
 }

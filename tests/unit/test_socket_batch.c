@@ -254,7 +254,8 @@ static void test_unread_goes_back(void **state)
     arrive("d");
     host_uio_fault(0);
     assert_int_equal(take(socket), -EFAULT); /* b is lost to that */
-    socket_batch_end(socket, &batch);
+    for (int end = 0; end < 2; end++) /* the second has nothing to do */
+        socket_batch_end(socket, &batch);
     assert_int_equal(queued(), 2);
     assert_int_equal(mbuf_count(MBUF_SOCKET), 2);
     assert_int_equal(counter(NET_socket_read), 1);
