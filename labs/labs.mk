@@ -22,7 +22,7 @@ grade-stability: ## grade the same again and again, and compare the scores: LAB=
 	@$(call lab-tool,stability) $(LAB) --tree $(call quoted,TREE) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(filter command line environment,$(origin JOBS)),--jobs $(JOBS))
 
-test-labs: tools all unit-programs ## the labs' tests in full: each handout, the references, a class of twelve (ten minutes)
+test-labs: tools all unit-programs ## the labs' tests in full: each handout, the references, a class of twelve (three minutes)
 	@RVNET_LABS=full $(PYTHON) tests/run.py tests/labs
 
 mutants: ## seed bugs into the reference, and see that the graders find each: [LAB=n] [TENTH=k]
