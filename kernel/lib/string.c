@@ -107,9 +107,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 void *memmove(void *to, const void *from, size_t n)
 {
     /* Unsigned, so that this also holds for every to below from. */
-    if ((uintptr_t)to - (uintptr_t)from >= n) {
+    if ((uintptr_t)to - (uintptr_t)from >= n)
         return copy_forward(to, from, n);
-    }
     uint8_t *target = to;
     const uint8_t *source = from;
     while (n--)

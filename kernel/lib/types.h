@@ -15,6 +15,8 @@
 
 /* Kept out of its callers, which then need not save the registers that it takes. */
 #define NOINLINE __attribute__((noinline))
+/* A copy of its own for each caller, made for the constants that this one passes. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* One load or store, neither repeated, merged nor left out by the compiler: for memory that another
  * hart or a device changes. Ordering against other accesses is the business of arch/barrier.h. */

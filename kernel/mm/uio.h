@@ -17,8 +17,8 @@ struct uio {
     struct iovec *pieces;
 };
 
-/* Copies n bytes (n <= remaining) from `from` into the buffer and advances it; 0 or -EFAULT. May be
- * called only by the thread whose buffer it is, with no spinlock held. */
+/* Copies n bytes (n <= remaining) from `from` into the buffer and advances it; 0, or -EFAULT, after which the
+ * buffer is of no more use. May be called only by the thread whose buffer it is, with no spinlock held. */
 int uio_put(struct uio *uio, const void *from, size_t n);
 
 /* Copies the buffer's next n bytes (n <= remaining) to `to` and advances it; 0 or -EFAULT. */

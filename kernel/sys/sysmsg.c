@@ -190,8 +190,7 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     return 0;
 }
 
-static inline __attribute__((always_inline)) ssize_t message_send(struct call *call,
-                                                                  const struct msghdr *header)
+static ALWAYS_INLINE ssize_t message_send(struct call *call, const struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
@@ -216,8 +215,7 @@ static inline __attribute__((always_inline)) ssize_t message_send(struct call *c
 /* All that can be wrong with the header is found before a datagram is taken, but for bad addresses
  * of what is to be filled. The datagram's real length is always asked for: it tells whether a part
  * was cut off. */
-static inline __attribute__((always_inline)) ssize_t message_receive(struct call *call,
-                                                                     struct msghdr *header)
+static ALWAYS_INLINE ssize_t message_receive(struct call *call, struct msghdr *header)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
@@ -274,8 +272,7 @@ int64_t sys_recvmsg(void)
 /* --- Several messages --- */
 
 /* One message of a batch. 0 or the error that ends the batch. */
-static inline __attribute__((always_inline)) int batch_step(struct call *call,
-                                                            struct message *message, bool send)
+static ALWAYS_INLINE int batch_step(struct call *call, struct message *message, bool send)
 {
     struct mmsghdr *header = message->header;
     ssize_t moved =
@@ -288,8 +285,7 @@ static inline __attribute__((always_inline)) int batch_step(struct call *call,
 
 /* Arguments: descriptor, array, count, flags. How many messages were moved, or the error of the
  * first. */
-static inline __attribute__((always_inline)) int64_t batch_run(struct call *call, bool send,
-                                                               bool wait_for_one)
+static ALWAYS_INLINE int64_t batch_run(struct call *call, bool send, bool wait_for_one)
 {
     struct message message;
     struct socket_batch *batch = call->batch;
