@@ -176,7 +176,8 @@ def test_ps_knows_how_long_a_program_has_run(boot):
     shell.run("cat /dev/zero > /dev/null &")
 
     def half_a_second_has_run():
-        return float(re.search(r"(\d+\.\d+) +\d+ cat$", shell.run("ps"), re.M).group(1)) > 0.5
+        cat = re.search(r"(\d+\.\d+) +\d+ cat$", shell.run("ps"), re.M)
+        return cat and float(cat.group(1)) > 0.5  # before it has begun it is still the shell's child "sh"
 
     wait_until(half_a_second_has_run)
 
