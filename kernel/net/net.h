@@ -129,6 +129,8 @@ extern struct ip_interface {
     be32_t mask;
     be32_t subnet_broadcast, net_broadcast; /* the latter by the class of `address` */
 } ip_interfaces[NETDEV_MAX + 1];
+/* Goes up after each change of them: what was concluded from them at a lower number may be wrong now. */
+extern unsigned ip_interfaces_version;
 
 static inline be32_t ip_address(const struct netdev *dev) /* 0: none */
 {

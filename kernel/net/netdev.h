@@ -36,7 +36,6 @@
 #define ETHER_ALIGNED __attribute__((aligned(2)))
 
 struct netdev;
-struct prediction;
 
 /* What a driver provides. ops->poll is called by the device's poll thread only; transmit by any thread, also
  * at the same time as poll. No lock is held in any call: the driver has its own. */
@@ -109,8 +108,6 @@ struct netdev {
      * netdev_tx_defer and netdev_tx_resume touch it. */
     struct list tx_waiting;
     unsigned tx_waiting_count;
-
-    struct prediction *prediction; /* the poll thread's, see net/predict.h */
 
     struct netdev_counters counters;
 };

@@ -37,12 +37,16 @@ typedef uint64_t __attribute__((may_alias)) header_word;
 #define NONE_EXPECTED UINT32_MAX
 
 struct prediction {
+    unsigned version;      /* of the interfaces' addresses, when they were last looked at */
+    bool at_work;          /* predict_input() is */
     uint32_t frame_length; /* of the expected frame, bytes, padding included; or NONE_EXPECTED */
     uint32_t candidate_length; /* of the frame that goes the usual way now */
     uint32_t payload_length;   /* bytes */
     uint32_t pseudo_sum;       /* of UDP's pseudo-header */
     struct headers headers;
 };
+
+static struct prediction predictions[NETDEV_MAX + 1]; /* by index; the device's poll thread's */
 
 static bool is_aligned(const uint8_t *frame) { return ((uintptr_t)frame & 7) == BEFORE; }
 
@@ -126,38 +130,50 @@ static void run_deliver(struct netdev *dev, struct list *frames, struct list_nod
     udp_deliver(dev, &run, n, expected->headers.udp.destination_port);
 }
 
+/* The version is read before any frame is looked at: what is concluded from addresses that change meanwhile is
+ * forgotten the next time. */
+static struct prediction *prediction_begin(const struct netdev *dev)
+{
+    struct prediction *expected = &predictions[dev->index];
+    unsigned version = __atomic_load_n(&ip_interfaces_version, __ATOMIC_ACQUIRE);
+    if (expected->version != version)
+        expected->frame_length = NONE_EXPECTED;
+    expected->version = version;
+    expected->at_work = true;
+    return expected;
+}
+
 /* Expected frames stay in the list until another one comes, before which they go up: so the order stays. */
 void predict_input(struct netdev *dev, struct list *frames)
 {
-    struct prediction expected = {.frame_length = NONE_EXPECTED};
+    struct prediction *expected = prediction_begin(dev);
     struct list_node *last = &frames->head;
     unsigned n = 0;
-    dev->prediction = &expected;
     while (last->next != &frames->head) {
         struct mbuf *m = LIST_ENTRY(last->next, struct mbuf, node);
         capture(dev, m, PACKET_RECEIVED); /* here, so that it stands before its answer */
-        if (is_expected(m, &expected)) {
-            headers_take_off(m, &expected);
+        if (is_expected(m, expected)) {
+            headers_take_off(m, expected);
             last = last->next;
             n++;
             continue;
         }
-        run_deliver(dev, frames, last, n, &expected);
+        run_deliver(dev, frames, last, n, expected);
         last = &frames->head;
         n = 0;
         list_remove(&m->node);
-        expected.candidate_length = m->length;
+        expected->candidate_length = m->length;
         ether_input(dev, m);
     }
-    run_deliver(dev, frames, last, n, &expected);
-    dev->prediction = NULL;
+    run_deliver(dev, frames, last, n, expected);
+    expected->at_work = false;
 }
 
-void predict_learn(struct netdev *dev, const struct mbuf *m)
+void predict_learn(const struct netdev *dev, const struct mbuf *m)
 {
-    struct prediction *expected = dev->prediction;
+    struct prediction *expected = &predictions[dev->index];
     const unsigned plain = MBUF_ETHER_PLAIN | MBUF_IP_PLAIN;
-    if (!expected || (m->flags & plain) != plain)
+    if (!expected->at_work || (m->flags & plain) != plain)
         return;
     const uint8_t *frame = m->ip_header - sizeof(struct ether_header);
     if (!is_aligned(frame))
@@ -169,8 +185,7 @@ void predict_learn(struct netdev *dev, const struct mbuf *m)
         checksum_pseudo(m->source, m->destination, IPPROTO_UDP, (uint16_t)m->length);
 }
 
-void predict_forget(struct netdev *dev)
+void predict_forget(const struct netdev *dev)
 {
-    if (dev->prediction)
-        dev->prediction->frame_length = NONE_EXPECTED;
+    predictions[dev->index].frame_length = NONE_EXPECTED;
 }

@@ -2,8 +2,10 @@
  * before. After V. Jacobson, "4BSD header prediction" (Computer Communication Review, April 1990), who did it
  * for TCP.
  *
- * A prediction lives no longer than one batch of frames: what the layers have found out about a datagram holds
- * for the next one because both had arrived before the first was looked at.
+ * Each device has one prediction: the headers of the last plain datagram that UDP has accepted. What the layers
+ * have found out about them (they are for us, their lengths fit) depends on nothing but them and the addresses of
+ * our interfaces; when one of those changes, the prediction is forgotten. Which socket the datagrams are for is
+ * looked up for each run of them.
  */
 #ifndef NET_PREDICT_H
 #define NET_PREDICT_H
@@ -19,8 +21,8 @@ void predict_input(struct netdev *dev, struct list *frames);
 
 /* From UDP: this datagram is in order, and UDP's header in front of it. More like it are expected, if it came
  * plainly (MBUF_ETHER_PLAIN, MBUF_IP_PLAIN) and predict_input() is at work. */
-void predict_learn(struct netdev *dev, const struct mbuf *m);
+void predict_learn(const struct netdev *dev, const struct mbuf *m);
 /* It has no socket after all. */
-void predict_forget(struct netdev *dev);
+void predict_forget(const struct netdev *dev);
 
 #endif

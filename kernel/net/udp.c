@@ -74,6 +74,7 @@ void udp_deliver(struct netdev *dev, struct list *datagrams, unsigned n, be16_t 
 {
     if (socket_deliver_run(datagrams, n, IPPROTO_UDP, port))
         return;
+    predict_forget(dev);
     net_count_many(NET_udp_no_port, n);
     struct list_node *node;
     while ((node = list_pop_front(datagrams)))

@@ -15,6 +15,8 @@ struct arrival {
     uint16_t flags; /* of the mbuf */
 };
 
+static struct fakenet second; /* of the tests that need two devices */
+
 static void put16(uint8_t *at, uint16_t value)
 {
     at[0] = (uint8_t)(value >> 8);
@@ -60,6 +62,9 @@ static void poll_all(void)
     }
 }
 
+/* As after a change of addresses. */
+static void forget(void) { assert_int_equal(ip_set_netmask(&eth.dev, ip_netmask(&eth.dev)), 0); }
+
 static struct socket *socket_on_port_7(void)
 {
     struct socket *socket = udp_socket();
@@ -77,7 +82,7 @@ static void expect(struct socket *socket, const char *text)
 
 /* --- which take it --- */
 
-static void test_all_but_the_first_of_a_poll(void **state)
+static void test_all_but_the_first(void **state)
 {
     (void)state;
     struct socket *socket = socket_on_port_7();
@@ -88,7 +93,7 @@ static void test_all_but_the_first_of_a_poll(void **state)
             queue(&a);
         }
         poll_all();
-        assert_int_equal(counter(NET_udp_predicted), 2 * poll);
+        assert_int_equal(counter(NET_udp_predicted), 3 * poll - 1);
         LIST_FOR_EACH (node, &socket->queue) {
             const struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
             assert_ptr_equal(m->ip_header, m->data - 28);
@@ -123,6 +128,7 @@ static void test_what_may_differ(void **state)
             put16(a.bytes + UDP_AT + 6, 0x1234); /* wrong, but nobody looks again */
             a.flags = MBUF_CSUM_VERIFIED;
         }
+        forget();
         queue(&first);
         queue(&a);
         poll_all();
@@ -148,6 +154,7 @@ static void test_what_must_not(void **state)
             if (fix)
                 ip_fix(a.bytes + IP_AT);
             uint64_t before = counter(NET_udp_predicted);
+            forget();
             queue(&first);
             queue(&a);
             poll_all();
@@ -200,21 +207,60 @@ static void test_nothing_is_learned_from_what_is_special(void **state)
     assert_int_equal(counter(NET_ether_not_for_us), 1);
 }
 
-/* Nothing is expected of the next poll. */
-static void test_not_beyond_a_poll(void **state)
+/* Whether a datagram is taken depends on the addresses of all interfaces: after each change the layers look
+ * again, and in each of these cases they decide otherwise. */
+static void test_not_beyond_a_change_of_addresses(void **state)
 {
     (void)state;
     struct socket *socket = socket_on_port_7();
     struct arrival a = frame_of("abc");
+    struct {
+        be32_t ours, mask, others; /* addresses of this and of the other device */
+        enum net_counter drop;
+    } cases[] = {
+        {OWN_ADDRESS ^ BE32(1), BE32(0xffffff00), 0, NET_ip_not_for_us},
+        {OWN_ADDRESS, BE32(0xffffff00), PEER_ADDRESS, NET_ip_bad_source},
+        {0, 0, 0, NET_ip_not_for_us},
+    };
+    fakenet_init(&second, "eth1", 2);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(ip_set_address(&second.dev, 0, 0), 0);
+        assert_int_equal(ip_set_address(&eth.dev, OWN_ADDRESS, BE32(0xffffff00)), 0);
+        uint64_t predicted = counter(NET_udp_predicted), dropped = counter(cases[i].drop);
+        for (int n = 0; n < 3; n++) {
+            queue(&a);
+            poll_all();
+            expect(socket, "abc");
+        }
+        assert_int_equal(counter(NET_udp_predicted), predicted + 2);
+        assert_int_equal(ip_set_address(&second.dev, cases[i].others, cases[i].mask), 0);
+        assert_int_equal(ip_set_address(&eth.dev, cases[i].ours, cases[i].mask), 0);
+        queue(&a);
+        queue(&a);
+        poll_all();
+        assert_int_equal(counter(NET_udp_predicted), predicted + 2);
+        assert_int_equal(counter(cases[i].drop), dropped + 2);
+        assert_int_equal(counter(NET_socket_queued), 3 * (i + 1));
+    }
+}
+
+/* What the other device is sent is not what this one expects. */
+static void test_each_device_has_its_own(void **state)
+{
+    (void)state;
+    struct socket *socket = socket_on_port_7();
+    struct arrival a = frame_of("abc");
+    fakenet_init(&second, "eth1", 2);
+    assert_int_equal(ip_set_address(&second.dev, BE32(0x0a000164), BE32(0xffffff00)), 0);
     queue(&a);
     poll_all();
-    assert_null(eth.dev.prediction);
     expect(socket, "abc");
-    for (int i = 0; i < 3; i++) {
-        fakenet_receive(&eth, a.bytes, a.length);
-        expect(socket, "abc");
-    }
+    fakenet_receive(&second, a.bytes, a.length); /* to the other one's link address */
+    assert_int_equal(counter(NET_ether_not_for_us), 1);
     assert_int_equal(counter(NET_udp_predicted), 0);
+    queue(&a);
+    poll_all();
+    assert_int_equal(counter(NET_udp_predicted), 1);
 }
 
 /* Each datagram to a port that nobody has is answered at once. */
@@ -399,15 +445,17 @@ static void run(const struct arrival *arrivals, unsigned n, bool together, struc
     assert_int_equal(connect_to(sockets[2], PEER_ADDRESS, 1000), 0);
     for (unsigned i = 0; i < n; i++) {
         queue(&arrivals[i]);
-        if (!together)
+        if (!together) {
             poll_all();
+            forget();
+        }
     }
     poll_all();
     outcome_take(outcome, sockets, ARRAY_SIZE(sockets));
     assert_int_equal(fixture_teardown(NULL), 0);
 }
 
-/* Some thousand random batches, each handed up at once and one by one: counters, sockets and answers agree. */
+/* Some thousand random batches, each handed up at once and one by one with nothing expected: counters, sockets and answers agree. */
 static void test_same_as_without(void **state)
 {
     (void)state;
@@ -441,11 +489,12 @@ static void test_same_as_without(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(test_all_but_the_first_of_a_poll),
+        FIXTURE_TEST(test_all_but_the_first),
         FIXTURE_TEST(test_what_may_differ),
         FIXTURE_TEST(test_what_must_not),
         FIXTURE_TEST(test_nothing_is_learned_from_what_is_special),
-        FIXTURE_TEST(test_not_beyond_a_poll),
+        FIXTURE_TEST(test_not_beyond_a_change_of_addresses),
+        FIXTURE_TEST(test_each_device_has_its_own),
         FIXTURE_TEST(test_port_that_nobody_has),
         FIXTURE_TEST(test_socket_is_gone),
         FIXTURE_TEST(test_captured_in_order),
