@@ -226,6 +226,7 @@ static const struct netdev_ops e1000_ops = {
     .open = e1000_open,
     .stop = e1000_stop,
     .transmit = e1000_transmit,
+    .transmit_all = e1000_transmit_all,
     .flush = e1000_flush,
     .poll = e1000_poll,
     .irq_on = e1000_irq_on,

@@ -140,6 +140,7 @@ void e1000_tx_set_recovering(struct e1000 *nic, bool recovering);
 void e1000_tx_drop_waiting(struct e1000 *nic); /* drops them, counted */
 /* The operation of struct netdev_ops. */
 int e1000_transmit(struct netdev *dev, struct mbuf *m, bool more);
+void e1000_transmit_all(struct netdev *dev, struct list *frames, bool more);
 void e1000_flush(struct netdev *dev);
 /* Around a poll: takes sent frames back, and shows the device what was sent meanwhile. */
 void e1000_tx_poll_begin(struct e1000 *nic);

@@ -247,6 +247,17 @@ int e1000_transmit(struct netdev *dev, struct mbuf *m, bool more)
     return error;
 }
 
+void e1000_transmit_all(struct netdev *dev, struct list *frames, bool more)
+{
+    struct e1000 *nic = dev->driver;
+    struct list_node *node;
+    mbuf_set_owner_all(frames, MBUF_TX_RING); /* as nearly all will be */
+    spinlock_acquire(&nic->tx_lock);
+    while ((node = list_pop_front(frames)))
+        submit(nic, LIST_ENTRY(node, struct mbuf, node), more || !list_empty(frames));
+    spinlock_release(&nic->tx_lock);
+}
+
 /* Nothing to do while a poll runs: its end does it. */
 void e1000_flush(struct netdev *dev)
 {

@@ -221,6 +221,7 @@ static const struct netdev_ops virtio_net_ops = {
     .open = virtio_net_open,
     .stop = virtio_net_stop,
     .transmit = virtio_net_transmit,
+    .transmit_all = virtio_net_transmit_all,
     .flush = virtio_net_flush,
     .poll = virtio_net_poll,
     .irq_on = virtio_net_irq_on,

@@ -174,7 +174,7 @@ static int tx_drop(struct mbuf *m, uint64_t *counter, int error)
 /* [lab 2] */
 /* Puts a frame into the ring, which has room. In the header everything is 0 but what asks for a
  * checksum, and only frames of a device with the feature CSUM ask for one (5.1.6.2.1). */
-static void tx_put(struct virtio_net *net, struct mbuf *m)
+static inline void tx_put(struct virtio_net *net, struct mbuf *m)
 {
     uint32_t frame_length = m->length;
     struct virtio_net_header *header = mbuf_push(m, HEADER_SIZE);
@@ -267,7 +267,7 @@ static void tx_flush(struct virtio_net *net)
  * One longer than the MTU and its header is refused (tx_too_long, -EMSGSIZE). None overtakes those that
  * wait. The device is shown it at once, unless `more` follow or a poll is under way, and even then if frames
  * wait. */
-static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
+static inline int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
 {
     struct netdev *dev = &net->dev;
     if (!net->running && !net->recovering)
@@ -278,10 +278,13 @@ static int tx_submit(struct virtio_net *net, struct mbuf *m, bool more)
     int error = 0;
     if (!net->running)
         return netdev_tx_defer(dev, m);
-    if (virtq_free_count(net->tx) == 0)
+    bool room = virtq_free_count(net->tx) > 0;
+    if (!room) {
         tx_reclaim(net);
+        room = virtq_free_count(net->tx) > 0;
+    }
     /* Behind the frames that wait already, so that order is kept. */
-    if (dev->tx_waiting_count > 0 || virtq_free_count(net->tx) == 0)
+    if (dev->tx_waiting_count > 0 || !room)
         error = netdev_tx_defer(dev, m);
     else
         tx_put(net, m);
@@ -297,6 +300,17 @@ int virtio_net_transmit(struct netdev *dev, struct mbuf *m, bool more)
     int error = tx_submit(net, m, more);
     spinlock_release(&net->tx_lock);
     return error;
+}
+
+void virtio_net_transmit_all(struct netdev *dev, struct list *frames, bool more)
+{
+    struct virtio_net *net = dev->driver;
+    struct list_node *node;
+    mbuf_set_owner_all(frames, MBUF_TX_RING); /* as nearly all will be */
+    spinlock_acquire(&net->tx_lock);
+    while ((node = list_pop_front(frames)))
+        tx_submit(net, LIST_ENTRY(node, struct mbuf, node), more || !list_empty(frames));
+    spinlock_release(&net->tx_lock);
 }
 
 /* Nothing to do while a poll runs: its end does it. */

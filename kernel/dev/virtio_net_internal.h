@@ -50,6 +50,7 @@ struct virtio_net {
 
 /* The operations of struct netdev_ops. */
 int virtio_net_transmit(struct netdev *dev, struct mbuf *m, bool more);
+void virtio_net_transmit_all(struct netdev *dev, struct list *frames, bool more);
 void virtio_net_flush(struct netdev *dev);
 int virtio_net_poll(struct netdev *dev, int budget);
 bool virtio_net_irq_on(struct netdev *dev);

@@ -49,6 +49,8 @@ static inline void copy_aligned(void *to, const void *from, size_t n)
         target[2] = c;
         target[3] = d;
     }
+    if (n == 0)
+        return;
     if (n & (2 * WORD)) {
         word_t a = source[0], b = source[1];
         target[0] = a;

@@ -24,4 +24,9 @@ int uio_put(struct uio *uio, const void *from, size_t n);
 /* Copies the buffer's next n bytes (n <= remaining) to `to` and advances it; 0 or -EFAULT. */
 int uio_get(struct uio *uio, void *to, size_t n);
 
+/* Where the kernel can read the buffer's next n bytes (n <= remaining) in place, until the thread returns
+ * to its program, and advances it; NULL, and nothing has happened, if they do not lie in one piece or on
+ * one page: uio_get() takes them. */
+const void *uio_in_place(struct uio *uio, size_t n);
+
 #endif

@@ -8,6 +8,8 @@
  */
 #include "net/net.h"
 
+#include "lib/string.h"
+
 /* Packet memory read as words: such loads may alias the bytes that others stored. */
 typedef uint64_t __attribute__((may_alias)) word64;
 typedef uint32_t __attribute__((may_alias)) word32;
@@ -40,7 +42,7 @@ static inline uint64_t sum_tail(const uint8_t *p, size_t n)
 
 /* [lab 5] */
 /* `sum` and that of n bytes from an even address. */
-static inline uint64_t sum_even(uint64_t sum, const uint8_t *p, size_t n)
+static ALWAYS_INLINE uint64_t sum_even(uint64_t sum, const uint8_t *p, size_t n)
 {
     while (((uintptr_t)p & 7) && n >= 2) {
         sum = add_with_carry(sum, *(const word16 *)p);
@@ -54,6 +56,8 @@ static inline uint64_t sum_even(uint64_t sum, const uint8_t *p, size_t n)
         sum = add_with_carry(sum, words[2]);
         sum = add_with_carry(sum, words[3]);
     }
+    if (n == 0)
+        return sum;
     if (n & 16) {
         const word64 *words = (const word64 *)p;
         sum = add_with_carry(sum, words[0]);
@@ -77,4 +81,35 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t n)
      * exchanging the halves of the result puts them all right (RFC 1071, 2(B)). */
     uint32_t shifted = checksum_fold_32(sum_even(0, p + 1, n - 1));
     return checksum_fold_32((uint64_t)sum + byteswap16(checksum_fold_16(shifted)) + p[0]);
+}
+
+static NOINLINE uint32_t copy_then_add(uint32_t sum, void *to, const void *from, size_t n)
+{
+    memcpy(to, from, n);
+    return checksum_add(sum, to, n);
+}
+
+/* Whole words, as most payloads are, are loaded once for both. */
+uint32_t checksum_copy(uint32_t sum, void *to, const void *from, size_t n)
+{
+    const word64 *in = from;
+    word64 *out = to;
+    uint64_t total = sum;
+    if ((((uintptr_t)to | (uintptr_t)from | n) & 7) != 0)
+        return copy_then_add(sum, to, from, n);
+    for (; n >= 32; in += 4, out += 4, n -= 32) {
+        uint64_t a = in[0], b = in[1], c = in[2], d = in[3];
+        out[0] = a;
+        out[1] = b;
+        out[2] = c;
+        out[3] = d;
+        total = add_with_carry(add_with_carry(total, a), b);
+        total = add_with_carry(add_with_carry(total, c), d);
+    }
+    for (; n > 0; n -= 8) {
+        uint64_t a = *in++;
+        *out++ = a;
+        total = add_with_carry(total, a);
+    }
+    return checksum_fold_32(total);
 }

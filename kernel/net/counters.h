@@ -1,8 +1,9 @@
-/* The stack's counters: one list, from which the enumeration, the names that netstat shows and the
- * sums of the leak arithmetic are made. A counter marked DROP counts datagrams or frames that were
- * freed undelivered. `received` counts all that a layer is handed, `delivered` what it handed up, `sent` what
- * it handed down, whatever became of that; udp.predicted is how many of udp.received took the shortcut of
- * net/predict.h. Incremented with relaxed atomics from any context. */
+/* The stack's counters: one list, from which the enumeration, the names that netstat shows and the sums of
+ * the leak arithmetic are made. A counter marked DROP counts datagrams or frames that were freed
+ * undelivered. `received` counts all that a layer is handed, `delivered` what it handed up, `sent` what it
+ * handed down, whatever became of that. udp.predicted is how many of udp.received took the shortcut of
+ * net/predict.h, udp.in_train how many of udp.sent that of net/train.h. Incremented with relaxed atomics
+ * from any context. */
 #ifndef NET_COUNTERS_H
 #define NET_COUNTERS_H
 
@@ -77,6 +78,7 @@
     X(udp, bad_checksum, DROP)                                                                     \
     X(udp, no_port, DROP)                                                                          \
     X(udp, sent, SUM)                                                                              \
+    X(udp, in_train, SUM)                                                                          \
     X(socket, queued, SUM)                                                                         \
     X(socket, read, SUM)                                                                           \
     X(socket, queue_full, DROP)                                                                    \

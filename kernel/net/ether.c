@@ -107,6 +107,7 @@ int ether_output(struct netdev *dev, struct mbuf *m, const uint8_t *destination,
     ether_address_copy(header->destination, destination);
     ether_address_copy(header->source, dev->mac);
     header->type = htons(type);
+    m->flags |= MBUF_ETHER_PLAIN;
     net_count(NET_ether_sent);
     return netdev_transmit(dev, m);
 }

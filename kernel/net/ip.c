@@ -229,6 +229,7 @@ int ip_output(struct mbuf *m, const struct ip_send *send, const struct ip_destin
     header->source = way->source;
     header->destination = send->destination;
     header->checksum = checksum_finish(plain_header_sum(header));
+    m->flags |= MBUF_IP_PLAIN;
     net_count(NET_ip_sent);
     return link_output(m, way);
 }

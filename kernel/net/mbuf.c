@@ -114,27 +114,23 @@ void mbuf_free(struct mbuf *m)
 /* They usually come from one owner, so the counts are changed once for all in a row that do. */
 void mbuf_set_owner_all(struct list *list, enum mbuf_owner owner)
 {
-    unsigned n = 0;
-    uint8_t from = MBUF_POOL;
-    LIST_FOR_EACH (node, list) {
-        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
-        if (m->owner != from || n == 0) {
-            /* It would be freed twice, or taken from the pool's list. */
-            assert(m->owner != MBUF_POOL);
-            mbuf_owned_move(from, owner, n);
-            from = m->owner;
-            n = 0;
-        }
-        m->owner = (uint8_t)owner;
-        n++;
+    struct list_node *node = list->head.next;
+    while (node != &list->head) {
+        uint8_t from = LIST_ENTRY(node, struct mbuf, node)->owner;
+        unsigned n = 0;
+        /* It would be freed twice, or taken from the pool's list. */
+        assert(from != MBUF_POOL);
+        do {
+            LIST_ENTRY(node, struct mbuf, node)->owner = (uint8_t)owner;
+            node = node->next;
+            n++;
+        } while (node != &list->head && LIST_ENTRY(node, struct mbuf, node)->owner == from);
+        mbuf_owned_move(from, owner, n);
     }
-    mbuf_owned_move(from, owner, n);
 }
 
-void mbuf_free_all(struct list *queue)
+void mbuf_free_many(struct list *queue)
 {
-    if (list_empty(queue))
-        return;
     mbuf_set_owner_all(queue, MBUF_POOL);
     spinlock_acquire(&pool.lock);
     list_splice_front(&pool.free, queue);

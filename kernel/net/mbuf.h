@@ -14,6 +14,7 @@
 #include "mm/kalloc.h"
 
 struct netdev;
+struct train;
 
 enum mbuf_owner {
     MBUF_POOL,       /* free */
@@ -37,10 +38,16 @@ enum mbuf_owner {
 #define MBUF_ADMITTED 0x20
 /* To send: another frame follows, or netdev_flush(); gone when the driver gets it. */
 #define MBUF_MORE 0x40
-/* Received, see net/predict.h: the Ethernet header is of the usual form and lies in front of IP's, */
+/* Headers of the form that nearly all have, so that datagrams like this one can be treated together. Received
+ * (net/predict.h): Ethernet's lies in front of IP's; IP's has no options, and gives the device's own address.
+ * To send (net/train.h): it is the same for each datagram of this length on this way; UDP's, to send only,
+ * but for the checksum. */
 #define MBUF_ETHER_PLAIN 0x80
-/* and IP's has no options and gives the device's own address. */
-#define MBUF_IP_PLAIN 0x100
+#define MBUF_IP_PLAIN    0x100
+#define MBUF_UDP_PLAIN   0x200
+/* To send: `train` waits for the headers; gone when the driver gets it. */
+#define MBUF_TRAIN       0x400
+#define MBUF_LEADS_TRAIN (MBUF_TRAIN | MBUF_ETHER_PLAIN | MBUF_IP_PLAIN | MBUF_UDP_PLAIN)
 
 #define MBUF_HEADROOM 64 /* virtio header 12 + Ethernet 14 + IP 20 + transport 8, rounded up */
 /* A driver moves data up by this before it posts the mbuf: then the UDP header and the payload behind it lie
@@ -60,10 +67,13 @@ struct mbuf {
     uint16_t csum_offset;      /* and from there where it is stored */
     uint16_t ip_header_length; /* received: length of the IP header, options included */
     be16_t source_port;        /* in a socket's queue: of the address that it came from */
-    uint8_t *ip_header;        /* received: start of the IP header, for ICMP errors that quote it */
-    struct netdev *dev;        /* received: where; to send: through which */
-    be32_t source;             /* in a socket's queue: where it came from */
-    be32_t destination;        /* and to which of our addresses it went */
+    union {
+        uint8_t *ip_header;  /* received: start of the IP header, for ICMP errors that quote it */
+        struct train *train; /* to send, MBUF_TRAIN */
+    };
+    struct netdev *dev; /* received: where; to send: through which */
+    be32_t source;      /* in a socket's queue: where it came from */
+    be32_t destination; /* and to which of our addresses it went */
     /* The rest of the page. Aligned, so that a payload put in by a user lies as it does in most user buffers.
      */
     uint8_t buffer[] __attribute__((aligned(8)));
@@ -79,8 +89,14 @@ struct mbuf *mbuf_alloc(enum mbuf_owner owner);
 /* As many as there are, at most n, to the end of `list`; one lock for all of them. Returns how many. */
 unsigned mbuf_alloc_many(struct list *list, unsigned n, enum mbuf_owner owner);
 void mbuf_free(struct mbuf *m); /* any owner's; NULL is allowed */
-/* The same for a whole list, which is empty then; one lock. */
-void mbuf_free_all(struct list *queue);
+/* The same for a whole list, which is empty then; one lock, and none if it is empty before. */
+void mbuf_free_many(struct list *queue); /* which is not empty */
+static inline void mbuf_free_all(struct list *queue)
+{
+    if (!list_empty(queue))
+        mbuf_free_many(queue);
+}
+
 /* Who has how many. In the header, because a datagram changes its owner half a dozen times. */
 struct mbuf_accounts {
     unsigned total;              /* [I] after mbuf_init */
@@ -106,6 +122,8 @@ static inline void mbuf_owned_move(enum mbuf_owner from, enum mbuf_owner to, uns
 
 static inline void mbuf_set_owner(struct mbuf *m, enum mbuf_owner owner)
 {
+    if (m->owner == owner)
+        return;
     mbuf_owned_move(m->owner, owner, 1);
     m->owner = owner;
 }

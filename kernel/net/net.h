@@ -29,6 +29,9 @@ void net_init(void);
  * padded with a zero byte, so only the last piece may be odd. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t n);
 
+/* The same, and copies them to where they do not overlap. */
+uint32_t checksum_copy(uint32_t sum, void *to, const void *from, size_t n);
+
 /* A sum in fewer bits. The first step leaves at most one carry, the second takes it in. */
 static inline uint32_t checksum_fold_32(uint64_t sum)
 {

@@ -4,7 +4,8 @@
  *   netdev_up, down, set_polled, set_mtu, set_link
  *   netdev_interrupt, poll_round        the receive side: from interrupt to poll thread to driver
  *   netdev_input                        received frames on their way up
- *   netdev_transmit, tx_defer, resume   a frame on its way down
+ *   netdev_transmit, transmit_all       frames on their way down
+ *   netdev_tx_defer, resume             those that wait for ring room
  *   netdev_tx_wait                      a sender waits for room
  *
  * No wake-up is lost between interrupt and poll thread: netdev_schedule() turns the interrupt off
@@ -20,6 +21,7 @@
 #include "net/capture.h"
 #include "net/net.h"
 #include "net/predict.h"
+#include "net/train.h"
 #include "proc/kthread.h"
 #include "proc/sleeplock.h"
 
@@ -349,11 +351,39 @@ int netdev_transmit(struct netdev *dev, struct mbuf *m)
         return -ENETDOWN;
     }
     m->dev = dev;
+    if ((m->flags & MBUF_LEADS_TRAIN) == MBUF_LEADS_TRAIN && train_start(m))
+        return 0; /* it comes back with the others, in netdev_transmit_all() */
     capture(dev, m, PACKET_SENT);
     bool more = (m->flags & MBUF_MORE) != 0;
     /* Loopback's frames come back, and may be answered in place. */
-    m->flags &= (uint16_t)~MBUF_MORE;
+    m->flags = (uint16_t)(m->flags & ~(MBUF_MORE | MBUF_LEADS_TRAIN));
     return dev->ops->transmit(dev, m, more);
+}
+
+void netdev_transmit_all(struct netdev *dev, struct list *frames, bool more)
+{
+    struct list_node *node;
+    bool running = netdev_is_running(dev);
+    LIST_FOR_EACH (each, frames) {
+        struct mbuf *m = LIST_ENTRY(each, struct mbuf, node);
+        m->dev = dev;
+        if (running)
+            capture(dev, m, PACKET_SENT);
+        else
+            __atomic_fetch_add(&dev->counters.tx_down, 1, __ATOMIC_RELAXED);
+    }
+    if (!running) {
+        mbuf_free_all(frames);
+        if (!more)
+            netdev_flush(dev);
+        return;
+    }
+    if (dev->ops->transmit_all) {
+        dev->ops->transmit_all(dev, frames, more);
+        return;
+    }
+    while ((node = list_pop_front(frames)))
+        dev->ops->transmit(dev, LIST_ENTRY(node, struct mbuf, node), more || !list_empty(frames));
 }
 
 /* --- Frames that wait for ring room, and senders that wait for room among them --- */
@@ -396,8 +426,8 @@ int netdev_tx_wait(struct netdev *dev, uint64_t deadline)
 }
 
 /* [lab 7] */
-/* Bounded: a device that never makes room must not take all buffers from the others. Admitted
- * frames are few: each thread that has found room brings one before it looks again. */
+/* Bounded: a device that never makes room must not take all buffers from the others. Admitted frames are
+ * few: each thread that has found room brings one, or a train of them, before it looks again. */
 int netdev_tx_defer(struct netdev *dev, struct mbuf *m)
 {
     if (dev->tx_waiting_count >= NETDEV_TX_DEFER_MAX && !(m->flags & MBUF_ADMITTED)) {

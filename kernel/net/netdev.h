@@ -50,6 +50,8 @@ struct netdev_ops {
      * sent while ops->poll runs share one doorbell at its end. 0, or the error for which it was dropped and
      * counted: -ENOBUFS, -ENETDOWN, -EMSGSIZE. */
     int (*transmit)(struct netdev *dev, struct mbuf *m, bool more);
+    /* The same for several frames, oldest first; the list is empty then. NULL: they are sent one by one. */
+    void (*transmit_all)(struct netdev *dev, struct list *frames, bool more);
     /* Thread context, no lock held. Rings the doorbell for frames that were sent with `more`, if it was not
      * rung since. NULL: the device has none. */
     void (*flush)(struct netdev *dev);
@@ -145,9 +147,9 @@ void netdev_interrupt(struct netdev *dev);
  */
 void netdev_schedule(struct netdev *dev);
 
-/* Poll thread, no lock held: gives the frames that one poll has found to the stack, oldest first, each with
- * its data at the Ethernet header. What is the same for many of them is done once (net/predict.h). The list is
- * empty then. */
+/* Poll thread, no lock held: gives the frames that one poll has found to the stack, oldest first, each
+ * with its data at the Ethernet header. What is the same for many of them is done once (net/predict.h).
+ * The list is empty then. */
 void netdev_input(struct netdev *dev, struct list *frames);
 
 /* Under the driver's transmit lock. Parks a frame until there is room: 0, or -ENOBUFS when too many wait
@@ -180,6 +182,11 @@ extern uint64_t netdev_tx_look_interval;
  * MBUF_MORE owes the device a netdev_flush(), soon and whatever happens: until then the frame may stay in
  * the ring. */
 int netdev_transmit(struct netdev *dev, struct mbuf *m);
+
+/* The same for several frames, oldest first, whose loss nobody waits to hear of: it is only counted. The
+ * list is empty then. `more`: as if each were marked MBUF_MORE; else the device learns of all it does not
+ * know yet. */
+void netdev_transmit_all(struct netdev *dev, struct list *frames, bool more);
 
 /* Ends a burst of frames marked MBUF_MORE: the device learns of those that it does not know yet. Thread
  * context, no lock held. */

@@ -2,9 +2,9 @@
  *
  * Datagrams that arrive together mostly belong together: same hosts, same ports, same length. What the layers
  * have found out about the first one (that it is for us, that its lengths fit each other, whose it is) is
- * then true for the next, and a few words compared say so. What may differ is checked: IP's identification and
- * TTL by IP's checksum, the payload by UDP's. A frame in which anything else differs, or whose checksum is
- * wrong, goes the usual way, which finds out and counts what is wrong with it.
+ * then true for the next, and a few words compared say so. What may differ is checked: IP's identification
+ * and TTL by IP's checksum, the payload by UDP's. A frame in which anything else differs, or whose checksum
+ * is wrong, goes the usual way, which finds out and counts what is wrong with it.
  *
  * Who is taken here counts like all others, in each layer that it has passed. The layers must have agreed to
  * it: Ethernet and IP say that their headers are plain, UDP that the datagram is in order.
@@ -13,19 +13,9 @@
 
 #include "net/capture.h"
 #include "net/counters.h"
+#include "net/headers.h"
 #include "net/net.h"
-#include "net/wire.h"
 
-/* The headers of a frame lie so that UDP's begins at a multiple of 8 (MBUF_RX_ALIGN): 5 words, which can be
- * loaded whole, behind the first two bytes. */
-#define BEFORE (MBUF_RX_ALIGN % 8)
-struct headers {
-    uint8_t before[BEFORE];
-    struct ether_header ether;
-    struct ip_header ip;
-    struct udp_header udp;
-} __attribute__((packed, aligned(8)));
-#define HEADERS_SIZE (sizeof(struct headers) - BEFORE)
 typedef uint64_t __attribute__((may_alias)) header_word;
 
 /* What may differ: in word 2 IP's identification, TTL and checksum, in word 4 UDP's checksum. */
@@ -42,18 +32,11 @@ struct prediction {
     uint32_t frame_length; /* of the expected frame, bytes, padding included; or NONE_EXPECTED */
     uint32_t candidate_length; /* of the frame that goes the usual way now */
     uint32_t payload_length;   /* bytes */
-    uint32_t pseudo_sum;       /* of UDP's pseudo-header */
+    uint32_t sum;              /* of UDP's pseudo-header, and of its header without the checksum */
     struct headers headers;
 };
 
 static struct prediction predictions[NETDEV_MAX + 1]; /* by index; the device's poll thread's */
-
-static bool is_aligned(const uint8_t *frame) { return ((uintptr_t)frame & 7) == BEFORE; }
-
-static const struct headers *headers_of(const uint8_t *frame)
-{
-    return (const struct headers *)(frame - BEFORE);
-}
 
 /* The words begin at the Ethernet header's third byte. */
 static const header_word *words_of(const struct headers *headers)
@@ -86,14 +69,13 @@ static bool udp_checksum_is_right(const struct mbuf *m, const struct headers *he
 {
     if (headers->udp.checksum == 0 || (m->flags & MBUF_CSUM_VERIFIED))
         return true;
-    uint32_t sum = checksum_add(expected->pseudo_sum, &headers->udp,
-                                sizeof(headers->udp) + expected->payload_length);
-    return checksum_finish(sum) == 0;
+    uint32_t sum = expected->sum + headers->udp.checksum;
+    return checksum_finish(checksum_add(sum, headers + 1, expected->payload_length)) == 0;
 }
 
 static bool is_expected(const struct mbuf *m, const struct prediction *expected)
 {
-    if (m->length != expected->frame_length || !is_aligned(m->data))
+    if (m->length != expected->frame_length || !headers_are_aligned(m->data))
         return false;
     const struct headers *headers = headers_of(m->data);
     return headers_are_same(headers, &expected->headers) &&
@@ -130,9 +112,9 @@ static void run_deliver(struct netdev *dev, struct list *frames, struct list_nod
     udp_deliver(dev, &run, n, expected->headers.udp.destination_port);
 }
 
-/* The version is read before any frame is looked at: what is concluded from addresses that change meanwhile is
- * forgotten the next time. */
-static struct prediction *prediction_begin(const struct netdev *dev)
+/* The version is read before any frame is looked at: what is concluded from addresses that change
+ * meanwhile is forgotten the next time. */
+static NOINLINE struct prediction *prediction_begin(const struct netdev *dev)
 {
     struct prediction *expected = &predictions[dev->index];
     unsigned version = __atomic_load_n(&ip_interfaces_version, __ATOMIC_ACQUIRE);
@@ -175,14 +157,16 @@ void predict_learn(const struct netdev *dev, const struct mbuf *m)
     const unsigned plain = MBUF_ETHER_PLAIN | MBUF_IP_PLAIN;
     if (!expected->at_work || (m->flags & plain) != plain)
         return;
-    const uint8_t *frame = m->ip_header - sizeof(struct ether_header);
-    if (!is_aligned(frame))
+    uint8_t *frame = m->ip_header - sizeof(struct ether_header);
+    if (!headers_are_aligned(frame))
         return;
     expected->headers = *headers_of(frame);
     expected->frame_length = expected->candidate_length;
     expected->payload_length = m->length - (uint32_t)sizeof(struct udp_header);
-    expected->pseudo_sum =
-        checksum_pseudo(m->source, m->destination, IPPROTO_UDP, (uint16_t)m->length);
+    const struct udp_header *udp = &expected->headers.udp;
+    uint32_t pseudo = checksum_pseudo(m->source, m->destination, IPPROTO_UDP, (uint16_t)m->length);
+    expected->sum =
+        checksum_fold_16(pseudo) + udp->source_port + udp->destination_port + udp->length;
 }
 
 void predict_forget(const struct netdev *dev)

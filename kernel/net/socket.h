@@ -9,6 +9,7 @@
 #include "lib/types.h"
 #include "mm/uio.h"
 #include "net/net.h"
+#include "net/train.h"
 
 struct socket;
 
@@ -63,10 +64,12 @@ struct socket_batch {
     struct socket_path path;
     struct netdev *unflushed; /* may have frames that it does not know of yet; NULL: none */
     struct list fresh;        /* mbufs for datagrams to come */
+    struct train train;       /* of those like the last one */
 
     struct list taken;        /* off the socket's queue */
     struct list_node *unread; /* the first of them that was not read; the list's head: none */
     unsigned read;            /* since they were last counted */
+    bool packet_info;         /* the socket's, when they were taken */
 };
 
 /* `count` datagrams at most, not 0. */
@@ -80,11 +83,51 @@ static inline bool socket_batch_must_wait(const struct socket *socket,
 {
     return batch->unread == &batch->taken.head && socket_is_empty(socket);
 }
-/* As socket_sendto and socket_recvfrom, as part of a batch; NULL: not. `origin` may be NULL. */
+/* As socket_sendto, as part of a batch; NULL: not. */
 ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                     socklen_t length, struct socket_batch *batch);
-ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                       struct socket_origin *origin, struct socket_batch *batch);
+
+static inline void socket_origin_fill(struct socket_origin *origin, const struct mbuf *m,
+                                      bool packet_info)
+{
+    origin->from = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = m->source_port, .sin_addr = {m->source}};
+    origin->destination = m->destination;
+    origin->dev = packet_info ? m->dev : NULL;
+}
+
+/* Counts a datagram that is lost to a bad buffer; the error. */
+int socket_buffer_is_bad(struct socket_batch *batch, int error);
+
+/* One of the batch's; it stays in the list until the batch is done with all. */
+static inline ssize_t socket_batch_read(struct socket_batch *batch, struct mbuf *m, struct uio *uio,
+                                        int flags, struct socket_origin *origin)
+{
+    size_t length = m->length, copied = MIN(length, uio->remaining);
+    size_t told = flags & MSG_TRUNC ? length : copied;
+    if (origin)
+        socket_origin_fill(origin, m, batch->packet_info);
+    batch->read++;
+    int result = uio_put(uio, m->data, copied);
+    return result < 0 ? socket_buffer_is_bad(batch, result) : (ssize_t)told;
+}
+
+/* The first datagram of a batch, or the only one of a call. */
+ssize_t socket_receive_first(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
+                             struct socket_origin *origin, struct socket_batch *batch);
+
+/* As socket_recvfrom, as part of a batch; NULL: not. `origin` may be NULL. In the header, since all that a
+ * batch has taken is read here. */
+static inline ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags,
+                                     bool nonblocking, struct socket_origin *origin,
+                                     struct socket_batch *batch)
+{
+    if (!batch || batch->unread == &batch->taken.head)
+        return socket_receive_first(socket, uio, flags, nonblocking, origin, batch);
+    struct mbuf *m = LIST_ENTRY(batch->unread, struct mbuf, node);
+    batch->unread = batch->unread->next;
+    return socket_batch_read(batch, m, uio, flags, origin);
+}
 
 int socket_getsockname(struct socket *socket, struct sockaddr_in *address);
 int socket_getpeername(struct socket *socket, struct sockaddr_in *address);

@@ -81,7 +81,8 @@ static inline int socket_address_check(const struct sockaddr *address, socklen_t
         return -EINVAL;
     if (address->sa_family != AF_INET)
         return -EAFNOSUPPORT;
-    const char *port = address->sa_data, *host = port + sizeof(out->sin_port);
+    const char *port = __builtin_assume_aligned(address->sa_data, _Alignof(struct sockaddr));
+    const char *host = __builtin_assume_aligned(port + sizeof(out->sin_port), 2);
     out->sin_family = AF_INET;
     __builtin_memcpy(&out->sin_port, port, sizeof(out->sin_port)); /* a few instructions, no call */
     __builtin_memcpy(&out->sin_addr, host, sizeof(out->sin_addr));

@@ -159,6 +159,7 @@ static void batch_take(struct socket *socket, struct socket_batch *batch)
 {
     unsigned n = MIN(socket->queued, batch->left - 1);
     struct list_node *last = &socket->queue.head;
+    batch->packet_info = socket->packet_info;
     if (n == 0)
         return;
     socket->queued -= n;
@@ -224,15 +225,6 @@ static int datagram_wait(struct socket *socket, bool peek, bool nonblocking,
     return result;
 }
 
-static inline void origin_fill(const struct socket *socket, const struct mbuf *m,
-                               struct socket_origin *origin)
-{
-    origin->from = (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = m->source_port, .sin_addr = {m->source}};
-    origin->destination = m->destination;
-    origin->dev = READ_ONCE(socket->packet_info) ? m->dev : NULL;
-}
-
 /* RFC 1122, 4.1.3.5: a server with several addresses can tell which of them it was asked by. */
 void socket_origin_info(const struct socket_origin *origin, struct in_pktinfo *info)
 {
@@ -244,26 +236,12 @@ void socket_origin_info(const struct socket_origin *origin, struct in_pktinfo *i
 
 /* The datagram is off the queue before the user's memory is touched: if that turns out to be
  * bad, the datagram is lost to this caller alone, and counted. */
-static NOINLINE int buffer_is_bad(struct socket_batch *batch, int error)
+int socket_buffer_is_bad(struct socket_batch *batch, int error)
 {
     if (batch)
         batch->read--;
     net_count(NET_socket_bad_buffer);
     return error;
-}
-
-/* One of the batch's; it stays in the list until the batch is done with all. */
-static inline ssize_t batch_read(const struct socket *socket, struct mbuf *m, struct uio *uio,
-                                 int flags, struct socket_origin *origin,
-                                 struct socket_batch *batch)
-{
-    size_t length = m->length, copied = MIN(length, uio->remaining);
-    size_t told = flags & MSG_TRUNC ? length : copied;
-    if (origin)
-        origin_fill(socket, m, origin);
-    batch->read++;
-    int result = uio_put(uio, m->data, copied);
-    return result < 0 ? buffer_is_bad(batch, result) : (ssize_t)told;
 }
 
 /* Of a call for one datagram; a peek leaves the original where it is. */
@@ -272,24 +250,24 @@ static ssize_t single_read(const struct socket *socket, struct mbuf *m, struct u
 {
     size_t length = m->length, copied = MIN(length, uio->remaining);
     if (origin)
-        origin_fill(socket, m, origin);
+        socket_origin_fill(origin, m, READ_ONCE(socket->packet_info));
     int result = uio_put(uio, m->data, copied);
     mbuf_free(m);
     if (!(flags & MSG_PEEK) && result < 0)
-        return buffer_is_bad(NULL, result);
+        return socket_buffer_is_bad(NULL, result);
     if (!(flags & MSG_PEEK))
         net_count(NET_socket_read);
     return result < 0 ? result : (ssize_t)(flags & MSG_TRUNC ? length : copied);
 }
 
-/* The first datagram of a batch, or the only one of a call. A batch holds no mbufs that it does not need while
- * it waits. */
-static NOINLINE ssize_t receive_waiting(struct socket *socket, struct uio *uio, int flags,
-                                        bool nonblocking, struct socket_origin *origin,
-                                        struct socket_batch *batch)
+/* A batch holds no mbufs that it does not need while it waits. */
+ssize_t socket_receive_first(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
+                             struct socket_origin *origin, struct socket_batch *batch)
 {
     struct mbuf *m = NULL;
-    if (batch)
+    if (flags & ~(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT))
+        return -EOPNOTSUPP;
+    if (batch && !list_empty(&batch->taken))
         batch_release(batch);
     int result = datagram_wait(socket, (flags & MSG_PEEK) != 0,
                                nonblocking || (flags & MSG_DONTWAIT), batch, &m);
@@ -297,25 +275,13 @@ static NOINLINE ssize_t receive_waiting(struct socket *socket, struct uio *uio, 
         return result;
     if (m && batch && !(flags & MSG_PEEK)) {
         list_push_front(&batch->taken, &m->node);
-        return batch_read(socket, m, uio, flags, origin, batch);
+        return socket_batch_read(batch, m, uio, flags, origin);
     }
     if (m)
         return single_read(socket, m, uio, flags, origin);
     if (origin)
         origin->from.sin_family = AF_UNSPEC;
     return 0;
-}
-
-ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                       struct socket_origin *origin, struct socket_batch *batch)
-{
-    if (flags & ~(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT))
-        return -EOPNOTSUPP;
-    if (!batch || batch->unread == &batch->taken.head)
-        return receive_waiting(socket, uio, flags, nonblocking, origin, batch);
-    struct mbuf *m = LIST_ENTRY(batch->unread, struct mbuf, node);
-    batch->unread = batch->unread->next;
-    return batch_read(socket, m, uio, flags, origin, batch);
 }
 
 ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
@@ -332,19 +298,28 @@ ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool 
 
 void socket_batch_begin(struct socket_batch *batch, unsigned count)
 {
-    *batch = (struct socket_batch){.left = count, .deadline = NEVER};
+    batch->left = count;
+    batch->later = false;
+    batch->deadline = NEVER;
+    batch->path_known = false;
+    batch->unflushed = NULL;
     list_init(&batch->fresh);
+    train_init(&batch->train);
     list_init(&batch->taken);
     batch->unread = &batch->taken.head;
+    batch->read = 0;
 }
 
 bool socket_is_empty(const struct socket *socket) { return READ_ONCE(socket->queued) == 0; }
 
 void socket_batch_end(struct socket *socket, struct socket_batch *batch)
 {
-    socket_batch_flush(batch);
-    batch_release(batch);
-    batch_put_back(socket, batch);
+    if (batch->unflushed || !list_empty(&batch->fresh))
+        socket_batch_flush(batch);
+    if (!list_empty(&batch->taken)) {
+        batch_release(batch);
+        batch_put_back(socket, batch);
+    }
 }
 
 /* --- Asking --- */

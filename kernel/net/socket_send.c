@@ -4,7 +4,7 @@
  * waited for if its device's queue is full, the payload copied from the user, and the datagram passed down.
  *
  * The datagrams of a batch, sent by one system call, share the path, the neighbour's address, one visit to
- * the mbuf pool and the doorbell.
+ * the mbuf pool and the doorbell; those of one length also their headers (net/train.h).
  */
 #include "net/socket_internal.h"
 
@@ -111,12 +111,13 @@ static bool path_serves(const struct socket_batch *batch, const struct sockaddr_
            (to->sin_addr.s_addr == path->ip.destination && to->sin_port == path->destination_port);
 }
 
-/* Finds the batch's path, unless it is known. */
+/* Finds the batch's path, unless it is known. What went the other one is on its way then. */
 static int batch_path(struct socket *socket, const struct sockaddr_in *to, bool nonblocking,
                       struct socket_batch *batch)
 {
     if (path_serves(batch, to))
         return 0;
+    train_end(&batch->train);
     int result = path_find(socket, to, nonblocking, &batch->path, batch);
     batch->path_known = result == 0;
     if (result == 0)
@@ -125,12 +126,15 @@ static int batch_path(struct socket *socket, const struct sockaddr_in *to, bool 
 }
 
 /* A batch goes to the pool once for many mbufs. */
-static struct mbuf *buffer_take(struct socket_batch *batch)
+static NOINLINE void batch_provide(struct socket_batch *batch)
 {
-    if (!batch)
-        return mbuf_alloc(MBUF_STACK);
+    mbuf_alloc_many(&batch->fresh, MIN(batch->left, BATCH_BUFFERS), MBUF_STACK);
+}
+
+static inline struct mbuf *batch_buffer(struct socket_batch *batch)
+{
     if (list_empty(&batch->fresh))
-        mbuf_alloc_many(&batch->fresh, MIN(batch->left, BATCH_BUFFERS), MBUF_STACK);
+        batch_provide(batch);
     struct list_node *node = list_pop_front(&batch->fresh);
     return node ? LIST_ENTRY(node, struct mbuf, node) : NULL;
 }
@@ -140,7 +144,7 @@ static struct mbuf *buffer_take(struct socket_batch *batch)
 static int payload_take(struct uio *uio, struct socket_batch *batch, struct mbuf **out)
 {
     size_t n = uio->remaining;
-    struct mbuf *m = buffer_take(batch);
+    struct mbuf *m = batch ? batch_buffer(batch) : mbuf_alloc(MBUF_STACK);
     if (!m)
         return -ENOBUFS;
     int result = -EMSGSIZE;
@@ -177,35 +181,44 @@ static void batch_turn_to(struct socket_batch *batch, struct netdev *dev)
 
 void socket_batch_flush(struct socket_batch *batch)
 {
+    if (train_send(&batch->train, false))
+        batch->unflushed = NULL; /* of its device, which knows of all now */
     batch_turn_to(batch, NULL);
     mbuf_free_all(&batch->fresh);
 }
 
 /* The device need not hear of this datagram at once: of all that are sent through it in a row it hears
- * together, before the first that takes another way or has to wait, or at the end. */
-static void batch_add(struct socket_batch *batch, struct mbuf *m, struct netdev *dev)
+ * together, before the first that takes another way or has to wait, or at the end. A neighbour that is not
+ * known yet is asked for, and this datagram waits: none can follow it that easily. */
+static void batch_add(struct socket_batch *batch, struct mbuf *m, const struct ip_destination *way)
 {
-    batch_turn_to(batch, dev);
+    train_end(&batch->train);
+    batch_turn_to(batch, way->dev);
     m->flags |= MBUF_MORE;
+    if (way->neighbour_known && batch->left > 1) {
+        m->flags |= MBUF_TRAIN;
+        m->train = &batch->train;
+    }
+}
+
+/* A datagram that follows others like it. */
+static inline ssize_t send_in_train(struct socket_batch *batch, struct uio *uio)
+{
+    size_t n = uio->remaining;
+    struct mbuf *m = batch_buffer(batch);
+    int result = m ? train_add(&batch->train, m, uio) : -ENOBUFS;
+    return result < 0 ? result : (ssize_t)n;
 }
 
 /* Each step either refuses, before anything was allocated, or hands on. From udp_output on, the
  * datagram belongs to the layers below, and what they return is what the caller is told. */
-ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
-                    socklen_t length, struct socket_batch *batch)
+static NOINLINE ssize_t send_through_layers(struct socket *socket, struct uio *uio,
+                                            bool nonblocking, const struct sockaddr_in *to,
+                                            struct socket_batch *batch)
 {
-    if (flags & ~MSG_DONTWAIT)
-        return -EOPNOTSUPP;
-    struct sockaddr_in address;
-    int result = to ? socket_address_check(to, length, &address) : 0;
-    if (result < 0)
-        return result;
     struct socket_path own, *path = batch ? &batch->path : &own;
-    bool nonblocking = (flags & MSG_DONTWAIT) != 0;
-    if (batch)
-        result = batch_path(socket, to ? &address : NULL, nonblocking, batch);
-    else
-        result = path_find(socket, to ? &address : NULL, nonblocking, path, NULL);
+    int result = batch ? batch_path(socket, to, nonblocking, batch)
+                       : path_find(socket, to, nonblocking, path, NULL);
     if (result < 0)
         return result;
     size_t n = uio->remaining;
@@ -216,12 +229,26 @@ ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const str
     if (!nonblocking)
         m->flags |= MBUF_ADMITTED;
     if (batch)
-        batch_add(batch, m, path->way.dev);
+        batch_add(batch, m, &path->way);
     if (socket->protocol == IPPROTO_ICMP)
         result = ping_output(m, path);
     else
         result = udp_output(m, &path->ip, &path->way, path->source_port, path->destination_port);
     return result < 0 ? result : (ssize_t)n;
+}
+
+ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
+                    socklen_t length, struct socket_batch *batch)
+{
+    struct sockaddr_in address, *given = to ? &address : NULL;
+    if (flags & ~MSG_DONTWAIT)
+        return -EOPNOTSUPP;
+    int result = to ? socket_address_check(to, length, &address) : 0;
+    if (result < 0)
+        return result;
+    if (batch && train_takes(&batch->train, uio->remaining) && path_serves(batch, given))
+        return send_in_train(batch, uio);
+    return send_through_layers(socket, uio, (flags & MSG_DONTWAIT) != 0, given, batch);
 }
 
 ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,

@@ -111,6 +111,7 @@ int udp_output(struct mbuf *m, const struct ip_send *send, const struct ip_desti
                                   .destination_port = destination_port,
                                   .length = htons((uint16_t)m->length)};
     checksum_fill(m, header, send->destination, way);
+    m->flags |= MBUF_UDP_PLAIN;
     int result = ip_output(m, send, way);
     if (result == 0)
         net_count(NET_udp_sent);

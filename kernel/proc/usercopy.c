@@ -138,3 +138,18 @@ int uio_get(struct uio *uio, void *to, size_t n)
     memcpy(to, (const void *)from, n);
     return 0;
 }
+
+const void *uio_in_place(struct uio *uio, size_t n)
+{
+    const void *place = (const void *)uio->base;
+    assert(n <= uio->remaining);
+    if (uio->pieces)
+        return NULL;
+    if (uio->user) {
+        place = vm_user_page(current_proc()->space, uio->base, VM_READ);
+        if (!place || n > PAGE_SIZE - uio->base % PAGE_SIZE)
+            return NULL;
+    }
+    advance(uio, n);
+    return place;
+}

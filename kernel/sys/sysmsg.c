@@ -36,17 +36,18 @@ struct page_view {
     char *kernel;
 };
 
-/* Where no page begins, so that no pointer of the caller's is in it: NULL is in page 0. */
-#define NO_PAGE 1
+/* So far from every pointer of the caller's that none is in it: NULL is in page 0. */
+#define NO_PAGE ((uintptr_t)1 << 63)
 
 /* object_in_place() for one kind of object, always with the same `access`. */
 static inline void *object_in_view(struct page_view *view, uintptr_t user, size_t size,
                                    size_t alignment, unsigned access)
 {
-    size_t offset = user % PAGE_SIZE;
-    if (user - offset == view->user && user % alignment == 0 && size <= PAGE_SIZE - offset)
+    size_t offset = user - view->user;
+    if (offset <= PAGE_SIZE - size && offset % alignment == 0)
         return view->kernel + offset;
     char *object = object_in_place(user, size, alignment, access);
+    offset = user % PAGE_SIZE;
     if (object)
         *view = (struct page_view){user - offset, object - offset};
     return object;
@@ -62,39 +63,40 @@ struct call {
     struct page_view headers, buffers, names;
 };
 
-/* A message header of the caller: a msghdr, or the mmsghdr that begins with one. */
-struct message {
-    struct mmsghdr *header; /* in the caller's page, or `copy`; of a plain msghdr only that part */
+/* The copy of a message header that cannot be used where it lies; of a plain msghdr only that part. */
+struct header_copy {
     uintptr_t user;
     size_t size;
-    struct mmsghdr copy;
+    struct mmsghdr header;
 };
 
-/* One that cannot be used where it lies. */
-static NOINLINE int message_copy_in(struct message *message, unsigned access)
+static NOINLINE struct mmsghdr *header_copy_in(struct header_copy *copy, uintptr_t user,
+                                               size_t size, unsigned access)
 {
-    if (!vm_user_allows(current_proc()->space, message->user, message->size, access))
-        return -EFAULT;
-    message->header = &message->copy;
-    return copy_from_user(&message->copy, message->user, message->size);
+    copy->user = user;
+    copy->size = size;
+    if (!vm_user_allows(current_proc()->space, user, size, access) ||
+        copy_from_user(&copy->header, user, size) < 0)
+        return NULL;
+    return &copy->header;
 }
 
-/* `access`: VM_READ, and VM_WRITE if results go into it. 0 or -EFAULT. */
-static inline int message_open(struct call *call, struct message *message, uintptr_t user,
-                               size_t size, unsigned access)
+/* A message header of the caller: a msghdr, or the mmsghdr that begins with one; in its page, or the copy.
+ * `access`: VM_READ, and VM_WRITE if results go into it. NULL: -EFAULT. */
+static inline struct mmsghdr *header_open(struct call *call, struct header_copy *copy,
+                                          uintptr_t user, size_t size, unsigned access)
 {
-    message->user = user;
-    message->size = size;
-    message->header = object_in_view(&call->headers, user, size, _Alignof(struct mmsghdr), access);
-    return message->header ? 0 : message_copy_in(message, access);
+    struct mmsghdr *header =
+        object_in_view(&call->headers, user, size, _Alignof(struct mmsghdr), access);
+    return header ? header : header_copy_in(copy, user, size, access);
 }
 
 /* The results reach the caller. 0 or -EFAULT. */
-static inline int message_close(const struct message *message)
+static inline int header_close(const struct header_copy *copy, const struct mmsghdr *header)
 {
-    if (message->header != &message->copy)
+    if (header != &copy->header)
         return 0;
-    return copy_to_user(message->user, &message->copy, message->size);
+    return copy_to_user(copy->user, &copy->header, copy->size);
 }
 
 /* The buffer as a uio; `pieces` is room for the kernel's copy of the array. POSIX, sendmsg: no piece or more
@@ -248,55 +250,59 @@ static ALWAYS_INLINE ssize_t message_receive(struct call *call, struct msghdr *h
 int64_t sys_sendmsg(void)
 {
     struct call call;
-    struct message message;
+    struct header_copy copy;
     int result = call_begin(&call, NULL, 2);
-    if (result == 0)
-        result = message_open(&call, &message, syscall_argument(1), sizeof(struct msghdr), VM_READ);
-    return result < 0 ? result : message_send(&call, &message.header->msg_hdr);
+    if (result < 0)
+        return result;
+    const struct mmsghdr *header =
+        header_open(&call, &copy, syscall_argument(1), sizeof(struct msghdr), VM_READ);
+    return header ? message_send(&call, &header->msg_hdr) : -EFAULT;
 }
 
 int64_t sys_recvmsg(void)
 {
     struct call call;
-    struct message message;
+    struct header_copy copy;
     int result = call_begin(&call, NULL, 2);
-    if (result == 0)
-        result = message_open(&call, &message, syscall_argument(1), sizeof(struct msghdr),
-                              VM_READ | VM_WRITE);
     if (result < 0)
         return result;
-    ssize_t received = message_receive(&call, &message.header->msg_hdr);
-    return received >= 0 && message_close(&message) < 0 ? -EFAULT : received;
+    struct mmsghdr *header =
+        header_open(&call, &copy, syscall_argument(1), sizeof(struct msghdr), VM_READ | VM_WRITE);
+    if (!header)
+        return -EFAULT;
+    ssize_t received = message_receive(&call, &header->msg_hdr);
+    return received >= 0 && header_close(&copy, header) < 0 ? -EFAULT : received;
 }
 
 /* --- Several messages --- */
 
 /* One message of a batch. 0 or the error that ends the batch. */
-static ALWAYS_INLINE int batch_step(struct call *call, struct message *message, bool send)
+static ALWAYS_INLINE int batch_step(struct call *call, uintptr_t user, bool send)
 {
-    struct mmsghdr *header = message->header;
+    struct header_copy copy;
+    struct mmsghdr *header =
+        header_open(call, &copy, user, sizeof(struct mmsghdr), VM_READ | VM_WRITE);
+    if (!header)
+        return -EFAULT;
     ssize_t moved =
         send ? message_send(call, &header->msg_hdr) : message_receive(call, &header->msg_hdr);
     if (moved < 0)
         return (int)moved;
     header->msg_len = (unsigned)moved;
-    return message_close(message);
+    return header_close(&copy, header);
 }
 
 /* Arguments: descriptor, array, count, flags. How many messages were moved, or the error of the
  * first. */
 static ALWAYS_INLINE int64_t batch_run(struct call *call, bool send, bool wait_for_one)
 {
-    struct message message;
     struct socket_batch *batch = call->batch;
     uintptr_t user = syscall_argument(1);
     unsigned done = 0;
     int result;
     if (batch->left == 0)
         return 0;
-    while ((result = message_open(call, &message, user, sizeof(struct mmsghdr),
-                                  VM_READ | VM_WRITE)) == 0 &&
-           (result = batch_step(call, &message, send)) == 0) {
+    while ((result = batch_step(call, user, send)) == 0) {
         done++;
         user += sizeof(struct mmsghdr);
         if (--batch->left == 0 || (wait_for_one && socket_batch_must_wait(call->socket, batch)))

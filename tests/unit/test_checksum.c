@@ -93,12 +93,36 @@ static void test_pseudo_header(void **state)
     assert_int_equal(checksum_finish(sum), reference(ones, sizeof(ones)));
 }
 
+/* For every length and place of source and target: the bytes, none beside them, and the sum. */
+static void test_copy(void **state)
+{
+    (void)state;
+    _Alignas(8) uint8_t from[160], to[160];
+    for (size_t i = 0; i < sizeof(from); i++)
+        from[i] = (uint8_t)(i < 64 ? 0xff : i * 37 + 200); /* all-ones data carry at every step */
+    for (size_t n = 0; n <= 100; n++) {
+        for (unsigned place = 0; place < 64; place++) {
+            const uint8_t *source = from + place % 8;
+            uint8_t *target = to + 8 + place / 8;
+            memset(to, 0xee, sizeof(to));
+            uint32_t sum = checksum_copy(UINT32_MAX - place, target, source, n);
+            assert_int_equal(checksum_finish(sum),
+                             checksum_finish(checksum_add(UINT32_MAX - place, source, n)));
+            if (n)
+                assert_memory_equal(target, source, n);
+            assert_int_equal(target[-1], 0xee);
+            assert_int_equal(target[n], 0xee);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rfc_example),  cmocka_unit_test(test_lengths_and_alignments),
         cmocka_unit_test(test_carries),      cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_verification), cmocka_unit_test(test_pseudo_header),
+        cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

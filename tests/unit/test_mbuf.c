@@ -100,6 +100,30 @@ static void test_owners(void **state)
     assert_string_equal(mbuf_owner_name(MBUF_POOL), "free");
 }
 
+/* Several owners in one list, each in a row of its own. */
+static void test_owners_of_a_list(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mbuf_owner owner;
+        unsigned n;
+    } rows[] = {{MBUF_STACK, 2}, {MBUF_SOCKET, 3}, {MBUF_RX_RING, 1}, {MBUF_SOCKET, 1}};
+    struct list list;
+    list_init(&list);
+    mbuf_set_owner_all(&list, MBUF_SOCKET); /* of nobody */
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(mbuf_alloc_many(&list, rows[i].n, rows[i].owner), rows[i].n);
+    assert_int_equal(mbuf_count(MBUF_SOCKET), 4);
+    mbuf_set_owner_all(&list, MBUF_SOCKET);
+    assert_int_equal(mbuf_count(MBUF_SOCKET), 7);
+    assert_int_equal(mbuf_count(MBUF_STACK) + mbuf_count(MBUF_RX_RING), 0);
+    LIST_FOR_EACH (node, &list)
+        assert_int_equal(LIST_ENTRY(node, struct mbuf, node)->owner, MBUF_SOCKET);
+    mbuf_free_all(&list);
+    assert_int_equal(mbuf_count(MBUF_SOCKET), 0);
+    assert_int_equal(mbuf_count(MBUF_POOL), mbuf_total());
+}
+
 static void test_double_free_is_a_bug(void **state)
 {
     (void)state;
@@ -156,6 +180,7 @@ int main(void)
         cmocka_unit_test_teardown(test_alloc_is_new, nothing_leaked),
         cmocka_unit_test_teardown(test_pool_runs_out, nothing_leaked),
         cmocka_unit_test_teardown(test_owners, nothing_leaked),
+        cmocka_unit_test_teardown(test_owners_of_a_list, nothing_leaked),
         cmocka_unit_test_teardown(test_double_free_is_a_bug, nothing_leaked),
         cmocka_unit_test_teardown(test_ends, nothing_leaked),
         cmocka_unit_test_teardown(test_room_is_bounded, nothing_leaked),

@@ -30,6 +30,7 @@ static void assert_all_announced(void)
     assert_int_equal(eth1.unannounced, 0);
 }
 
+/* Datagrams like each other go to the device together, in the end. */
 static void test_one_doorbell_for_a_batch(void **state)
 {
     (void)state;
@@ -37,16 +38,36 @@ static void test_one_doorbell_for_a_batch(void **state)
     begin();
     for (int i = 0; i < 5; i++)
         assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
+    assert_int_equal(eth.frame_count, 0);
+    socket_batch_end(socket, &batch);
+    assert_int_equal(eth.frame_count, 5);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(eth.frames[i].more, i < 4);
+        assert_false(eth.frames[i].flags & MBUF_MORE); /* as a frame it is like any other */
+    }
+    assert_int_equal(eth.flushes, 0);
+    socket_batch_end(socket, &batch); /* nothing is left to do */
+    assert_int_equal(eth.flushes, 0);
+    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), 1); /* and no mark stays */
+    assert_false(eth.frames[5].more);
+}
+
+/* Those that have no neighbour go down one by one. */
+static void test_one_doorbell_without_a_train(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    assert_int_equal(set_option(socket, SOL_SOCKET, SO_BROADCAST, 1), 0);
+    begin();
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(add(socket, SUBNET_ALL, 0), 1);
     assert_int_equal(eth.unannounced, 5);
-    assert_false(eth.frames[0].flags & MBUF_MORE); /* as a frame it is like any other */
     assert_int_equal(eth.flushes, 0);
     socket_batch_end(socket, &batch);
     assert_int_equal(eth.flushes, 1);
     assert_all_announced();
     socket_batch_end(socket, &batch); /* nothing is left to do */
     assert_int_equal(eth.flushes, 1);
-    assert_int_equal(send_to(socket, "x", 1, PEER_ADDRESS, 9), 1); /* and no mark stays */
-    assert_false(eth.frames[5].more);
 }
 
 static void test_nothing_sent_needs_no_doorbell(void **state)
@@ -64,10 +85,12 @@ static void test_early_end(void **state)
 {
     (void)state;
     struct socket *socket = udp_socket();
+    assert_int_equal(set_option(socket, SOL_SOCKET, SO_BROADCAST, 1), 0);
     for (int kind = 0; kind < 5; kind++) {
+        be32_t address = kind == 2 ? SUBNET_ALL : PEER_ADDRESS; /* a device refuses no train */
         begin();
-        assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
-        struct sockaddr_in to = name_of(PEER_ADDRESS, 9);
+        assert_int_equal(add(socket, address, 0), 1);
+        struct sockaddr_in to = name_of(address, 9);
         static uint8_t large[1500];
         struct uio uio = host_uio(large, kind == 1 ? 1500 : 1);
         if (kind == 0)
@@ -80,7 +103,7 @@ static void test_early_end(void **state)
         assert_int_equal(result, wanted[kind]);
         socket_batch_end(socket, &batch);
         assert_all_announced();
-        assert_int_equal(eth.flushes, kind + 1);
+        assert_int_equal(eth.frame_count, kind + 1);
         eth.refuse = 0;
     }
 }
@@ -104,12 +127,13 @@ static void test_two_devices(void **state)
     for (int round = 0; round < 2; round++) {
         assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
         assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
-        assert_int_equal(eth1.unannounced, 0);
+        assert_int_equal(eth1.frame_count, round);
         assert_int_equal(add(socket, there, 0), 1);
-        assert_int_equal(eth.unannounced, 0);
-        assert_int_equal(eth1.unannounced, 1);
+        assert_int_equal(eth.frame_count, 2 * (round + 1));
+        assert_all_announced();
     }
     assert_int_equal(add(socket, BE32(INADDR_LOOPBACK), 0), 1); /* which has no doorbell */
+    assert_int_equal(eth1.frame_count, 2);
     assert_all_announced();
     socket_batch_end(socket, &batch);
     assert_int_equal(eth.frame_count, 4);
@@ -141,8 +165,9 @@ static void test_announced_before_it_waits(void **state)
     host_sleep_hook = sleeps_announced;
     assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
     assert_int_equal(host_sleeps(), 1);
-    assert_int_equal(eth.unannounced, 1);
+    assert_int_equal(eth.frame_count, 1);
     socket_batch_end(socket, &batch);
+    assert_int_equal(eth.frame_count, 2);
     assert_all_announced();
 }
 
@@ -178,12 +203,14 @@ static void test_path_is_kept(void **state)
     assert_int_equal(add(socket, PEER_ADDRESS, 0), 1); /* port 9 */
     assert_int_equal(add(socket, 0, 0), 1);            /* the peer's port */
     assert_int_equal(add(socket, PEER_ADDRESS, 0), 1);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(get16(eth.frames[i].bytes + 14 + 20 + 2), i == 1 ? 70 : 9);
     netdev_set_link(&eth.dev, false);
-    assert_int_equal(add(socket, PEER_ADDRESS, 0), -ENETDOWN);
     assert_int_equal(add(socket, 0, 0), -ENETDOWN);
+    assert_int_equal(add(socket, PEER_ADDRESS, 0), -ENETDOWN);
     socket_batch_end(socket, &batch);
+    assert_int_equal(eth.frame_count, 2);
+    assert_int_equal(eth.dev.counters.tx_down, 1); /* the third had not gone out yet */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(get16(eth.frames[i].bytes + 14 + 20 + 2), i == 1 ? 70 : 9);
     netdev_set_link(&eth.dev, true);
     begin();
     assert_int_equal(add(socket, SUBNET_ALL, 0), -EACCES); /* a refused path is not kept either */
@@ -242,6 +269,30 @@ static void test_taken_together(void **state)
     socket_batch_end(socket, &batch);
 }
 
+/* Whether the socket wants to know how datagrams came holds for all that are taken together. */
+static void test_origin_of_each(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket();
+    assert_int_equal(bind_to(socket, 0, 7), 0);
+    for (int wanted = 1; wanted >= 0; wanted--) {
+        assert_int_equal(set_option(socket, IPPROTO_IP, IP_PKTINFO, wanted), 0);
+        arrive("ab");
+        begin();
+        for (int i = 0; i < 2; i++) {
+            struct socket_origin origin;
+            char byte;
+            struct uio uio = host_uio(&byte, 1);
+            assert_int_equal(socket_receive(socket, &uio, 0, false, &origin, &batch), 1);
+            assert_ptr_equal(origin.dev, wanted ? &eth.dev : NULL);
+            assert_int_equal(origin.from.sin_addr.s_addr, PEER_ADDRESS);
+            assert_int_equal(origin.from.sin_port, htons(1000));
+            assert_int_equal(origin.destination, OWN_ADDRESS);
+        }
+        socket_batch_end(socket, &batch);
+    }
+}
+
 /* A batch that ends early gives back what it has not read, in its old place; who waits is told. */
 static void test_unread_goes_back(void **state)
 {
@@ -254,7 +305,7 @@ static void test_unread_goes_back(void **state)
     arrive("d");
     host_uio_fault(0);
     assert_int_equal(take(socket), -EFAULT); /* b is lost to that */
-    for (int end = 0; end < 2; end++) /* the second has nothing to do */
+    for (int end = 0; end < 2; end++)        /* the second has nothing to do */
         socket_batch_end(socket, &batch);
     assert_int_equal(queued(), 2);
     assert_int_equal(mbuf_count(MBUF_SOCKET), 2);
@@ -337,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_one_doorbell_for_a_batch),
+        FIXTURE_TEST(test_one_doorbell_without_a_train),
         FIXTURE_TEST(test_nothing_sent_needs_no_doorbell),
         FIXTURE_TEST(test_early_end),
         FIXTURE_TEST(test_two_devices),
@@ -344,6 +396,7 @@ int main(void)
         FIXTURE_TEST(test_parked_frame_is_announced),
         FIXTURE_TEST(test_path_is_kept),
         FIXTURE_TEST(test_taken_together),
+        FIXTURE_TEST(test_origin_of_each),
         FIXTURE_TEST(test_unread_goes_back),
         FIXTURE_TEST(test_waiting_holds_nothing),
         FIXTURE_TEST(test_deadline),

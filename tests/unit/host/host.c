@@ -424,6 +424,15 @@ int uio_get(struct uio *uio, void *to, size_t n)
     return 0;
 }
 
+/* Half of all buffers: those that begin at an even address. */
+const void *uio_in_place(struct uio *uio, size_t n)
+{
+    const void *place = (const void *)uio->base;
+    if (host.uio_will_fault || uio->base % 2 != 0)
+        return NULL;
+    return uio_step(uio, n) ? place : NULL;
+}
+
 /* --- files: weak, so that a test of kernel/fs/file.c gets that one --- */
 
 #define REPLACEABLE __attribute__((weak))

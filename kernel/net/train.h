@@ -1,0 +1,105 @@
+/* Packet trains: datagrams that one system call sends to one place, all of the same length. The term is R.
+ * Jain's and S. Routhier's ("Packet Trains", IEEE Journal on Selected Areas in Communications, September
+ * 1986).
+ *
+ * What the layers put in front of them differs in nothing but UDP's checksum. So the first goes down through
+ * them; the others get a copy of its headers, and go to the device together, with one visit to its lock.
+ *
+ * A train lives no longer than its batch (struct socket_batch), whose path is looked up once as well.
+ */
+#ifndef NET_TRAIN_H
+#define NET_TRAIN_H
+
+#include "lib/list.h"
+#include "mm/uio.h"
+#include "net/headers.h"
+#include "net/net.h"
+
+#define TRAIN_NONE SIZE_MAX
+#define TRAIN_MAX  32 /* followers at a time: a device's queue takes them however long it is */
+
+/* One thread's: no lock. */
+struct train {
+    size_t payload_length; /* bytes, of the datagrams that it takes; TRAIN_NONE: none yet */
+    uint32_t frame_length;
+    struct netdev *dev;
+    struct list frames; /* that the device does not have yet, oldest first */
+    unsigned followers; /* among them: those that train_add() has put there */
+    uint16_t flags;     /* of each mbuf, with the offsets that belong to MBUF_CSUM_PARTIAL */
+    uint16_t csum_start, csum_offset;
+    uint32_t sum;           /* over the pseudo-header and UDP's header */
+    struct headers headers; /* UDP's checksum is 0, or what the device needs there */
+};
+
+static inline void train_init(struct train *train)
+{
+    train->payload_length = TRAIN_NONE;
+    train->followers = 0;
+    list_init(&train->frames);
+}
+
+/* Whether a datagram on the train's path is like its first one. */
+static inline bool train_takes(const struct train *train, size_t payload_length)
+{
+    return payload_length == train->payload_length;
+}
+
+/* Gives the device what it does not have yet; `more`: a flush will follow. False: there was nothing. Thread
+ * context, no lock held. */
+bool train_send(struct train *train, bool more);
+
+/* The slow half of train_payload(). */
+int64_t train_payload_copy(const struct train *train, struct mbuf *m, struct uio *uio);
+
+/* The user's datagram in the mbuf. The sum over it and the headers, unless the device makes that; or
+ * -EFAULT. */
+static inline int64_t train_payload(const struct train *train, struct mbuf *m, struct uio *uio)
+{
+    const void *from = NULL;
+    if (!(train->flags & MBUF_CSUM_PARTIAL))
+        from = uio_in_place(uio, train->payload_length);
+    return from ? checksum_copy(train->sum, m->data, from, train->payload_length)
+                : train_payload_copy(train, m, uio);
+}
+
+/* Fills m, as mbuf_alloc() has given it, with the user's datagram, whose length train_takes(), and takes
+ * it. 0; -EFAULT: m is freed. The headers are copied with what lies in front of them: that is six words.
+ * Inline, because nearly all datagrams that are sent are sent here. */
+static inline int train_add(struct train *train, struct mbuf *m, struct uio *uio)
+{
+    int64_t sum = train_payload(train, m, uio);
+    if (sum < 0) {
+        mbuf_free(m);
+        return (int)sum;
+    }
+    m->data -= HEADERS_SIZE;
+    m->length = train->frame_length;
+    m->flags = train->flags;
+    struct headers *headers = headers_of(m->data);
+    *headers = train->headers;
+    if (train->flags & MBUF_CSUM_PARTIAL) {
+        m->csum_start = train->csum_start;
+        m->csum_offset = train->csum_offset;
+    } else {
+        uint16_t checksum = checksum_finish((uint32_t)sum);
+        headers->udp.checksum = checksum ? checksum : 0xffff; /* 0 would say "none" (RFC 768) */
+    }
+    list_push_back(&train->frames, &m->node);
+    if (++train->followers == TRAIN_MAX)
+        train_send(train, true);
+    return 0;
+}
+
+/* Sends what there is, and takes no more: the next datagram goes through the layers. A flush will follow. */
+static inline void train_end(struct train *train)
+{
+    train->payload_length = TRAIN_NONE;
+    if (!list_empty(&train->frames))
+        train_send(train, true);
+}
+
+/* From netdev_transmit(): the layers have agreed (MBUF_LEADS_TRAIN) that these are the headers of
+ * m->train, which takes m as its first. False: it does not. */
+bool train_start(struct mbuf *m);
+
+#endif
