@@ -18,8 +18,9 @@
 #include "mm/kalloc.h"
 #include "proc/spinlock.h"
 
-_Static_assert(PAGE_SIZE - sizeof(struct mbuf) - MBUF_HEADROOM >= MBUF_DATA_SIZE,
-               "an mbuf of one page has the promised room");
+#define BLOCK_MBUFS 16
+#define BLOCK_PAGES (BLOCK_MBUFS * MBUF_SIZE / PAGE_SIZE)
+_Static_assert(BLOCK_MBUFS *MBUF_SIZE % PAGE_SIZE == 0, "whole pages");
 
 static struct {
     struct spinlock lock;
@@ -29,20 +30,26 @@ static struct {
 
 struct mbuf_accounts mbuf_accounts;
 
+static void pool_add(struct mbuf *m)
+{
+    m->owner = MBUF_POOL;
+    spinlock_acquire(&pool.lock);
+    list_push_back(&pool.free, &m->node);
+    spinlock_release(&pool.lock);
+    mbuf_accounts.total++;
+    __atomic_fetch_add(&mbuf_accounts.owned[MBUF_POOL], 1, __ATOMIC_RELAXED);
+}
+
 /* The pages stay where they are for good. What was got before memory ran out is kept: a small
  * pool is better than none. */
 int mbuf_init(unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct mbuf *m = page_alloc();
-        if (!m)
+    for (unsigned i = 0; i < count; i += BLOCK_MBUFS) {
+        uint8_t *block = pages_alloc(BLOCK_PAGES);
+        if (!block)
             return -ENOMEM;
-        m->owner = MBUF_POOL;
-        spinlock_acquire(&pool.lock);
-        list_push_back(&pool.free, &m->node);
-        spinlock_release(&pool.lock);
-        mbuf_accounts.total++;
-        __atomic_fetch_add(&mbuf_accounts.owned[MBUF_POOL], 1, __ATOMIC_RELAXED);
+        for (unsigned n = 0; n < BLOCK_MBUFS && i + n < count; n++)
+            pool_add((struct mbuf *)(block + n * MBUF_SIZE));
     }
     return 0;
 }

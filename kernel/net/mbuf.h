@@ -1,5 +1,5 @@
-/* Packet buffers. An mbuf is one page: a short header, then room for a whole frame with headroom in front,
- * so that no layer allocates or moves data: each pushes its header in front of what is there.
+/* Packet buffers. An mbuf is a short header, then room for a whole frame with headroom in front, so that no
+ * layer allocates or moves data: each pushes its header in front of what is there.
  *
  * Ownership: passing an mbuf to any *_input, *_output or transmit function gives it away, whatever the
  * result. Each mbuf knows its owner; the counts per owner are readable from user space, so that a leak
@@ -55,8 +55,11 @@ enum mbuf_owner {
 #define MBUF_RX_ALIGN 14
 /* What an empty mbuf with the standard headroom can take, at the least. */
 #define MBUF_DATA_SIZE 2048
+/* From one mbuf to the next. They begin at multiples of 256 bytes, so that what a short datagram takes of one
+ * lies on one page; and 16 of them take 9 pages instead of 16: QEMU keeps the translations of a few hundred
+ * pages at hand, and a full receive ring, one after the other, goes through all of its mbufs. */
+#define MBUF_SIZE 2304
 
-/* All but the buffer is one cache line. */
 struct mbuf {
     struct list_node node; /* in the queue of the owner */
     uint8_t *data;         /* first valid byte */
@@ -74,13 +77,15 @@ struct mbuf {
     struct netdev *dev; /* received: where; to send: through which */
     be32_t source;      /* in a socket's queue: where it came from */
     be32_t destination; /* and to which of our addresses it went */
-    /* The rest of the page. Aligned, so that a payload put in by a user lies as it does in most user buffers.
-     */
-    uint8_t buffer[] __attribute__((aligned(8)));
+    /* Aligned, so that a payload put in by a user lies as it does in most user buffers. */
+    uint8_t buffer[MBUF_HEADROOM + ALIGN_UP(MBUF_RX_ALIGN, 8) + MBUF_DATA_SIZE]
+        __attribute__((aligned(8)));
 };
-_Static_assert(sizeof(struct mbuf) == 64, "one cache line");
+_Static_assert(offsetof(struct mbuf, buffer) == 64, "all but the buffer is one cache line");
+_Static_assert(sizeof(struct mbuf) <= MBUF_SIZE, "an mbuf has its place");
 
-/* Takes `count` pages for good. 0 or -ENOMEM. Called once, at boot. */
+/* Makes `count` mbufs, whose memory is taken for good. 0 or -ENOMEM: there are as many as there was memory
+ * for. Called once, at boot. */
 int mbuf_init(unsigned count);
 
 /* A mbuf of length 0 with MBUF_HEADROOM bytes in front and at least MBUF_DATA_SIZE behind; the contents are
@@ -141,7 +146,7 @@ static inline uint32_t mbuf_headroom(const struct mbuf *m)
 
 static inline uint32_t mbuf_tailroom(const struct mbuf *m)
 {
-    return (uint32_t)((const uint8_t *)m + PAGE_SIZE - (m->data + m->length));
+    return (uint32_t)(m->buffer + sizeof(m->buffer) - (m->data + m->length));
 }
 
 /* Growing and shrinking at the front and at the end; in the header, because each datagram meets them a dozen

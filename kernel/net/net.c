@@ -4,7 +4,7 @@
 #include "lib/printf.h"
 #include "net/capture.h"
 
-/* Pages, so 16 MiB: two receive rings of 1024, several of 256, and what sockets queue. */
+/* 9 MiB: two receive rings of 1024, several of 256, and what sockets queue. */
 #define NET_MBUFS 4096
 
 void net_init(void)

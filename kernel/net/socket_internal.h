@@ -29,14 +29,15 @@
 
 #define SOCKET_MAX 256
 
-/* A queued datagram keeps a whole mbuf, that is a page, whatever its length: that is what SO_RCVBUF
- * counts, so the bytes it promises are bytes of memory. The default keeps 256 datagrams of any size: four
- * rounds of a poll thread, so that a reader need not be at hand after each.
+/* A queued datagram keeps a whole mbuf, whatever its length. SO_RCVBUF counts it as this many bytes, so what
+ * it promises is there. The default keeps 256 datagrams of any size: four rounds of a poll thread, so that a
+ * reader need not be at hand after each.
  */
 #define SOCKET_DATAGRAM_COST    4096u
 #define SOCKET_CAPACITY_MIN     SOCKET_DATAGRAM_COST
 #define SOCKET_CAPACITY_DEFAULT (256 * SOCKET_DATAGRAM_COST)
 #define SOCKET_CAPACITY_MAX     (1024 * SOCKET_DATAGRAM_COST)
+_Static_assert(SOCKET_DATAGRAM_COST >= MBUF_SIZE, "no promise without memory");
 
 struct socket {
     struct spinlock lock;

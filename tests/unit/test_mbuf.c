@@ -29,11 +29,28 @@ static int nothing_leaked(void **state)
 static void test_init_keeps_what_there_is(void **state)
 {
     (void)state;
-    host_pages_limit(1);
-    assert_int_equal(mbuf_init(2), -ENOMEM);
-    assert_int_equal(mbuf_total(), POOL + 1);
-    assert_int_equal(mbuf_count(MBUF_POOL), POOL + 1);
+    host_pages_limit(9);
+    assert_int_equal(mbuf_init(17), -ENOMEM);
+    assert_int_equal(mbuf_total(), POOL + 16);
+    assert_int_equal(mbuf_count(MBUF_POOL), POOL + 16);
     host_pages_limit(HOST_NO_LIMIT);
+}
+
+/* Side by side, none in another's place, each at a multiple of 256 bytes. */
+static void test_places(void **state)
+{
+    (void)state;
+    struct mbuf *m[POOL];
+    for (int i = 0; i < POOL; i++) {
+        m[i] = mbuf_alloc(MBUF_STACK);
+        assert_int_equal((uintptr_t)m[i] % 256, 0);
+        for (int other = 0; other < i; other++) {
+            uint8_t *a = (uint8_t *)m[i], *b = (uint8_t *)m[other];
+            assert_true(a + sizeof(struct mbuf) <= b || b + sizeof(struct mbuf) <= a);
+        }
+    }
+    for (int i = 0; i < POOL; i++)
+        mbuf_free(m[i]);
 }
 
 static void test_alloc_is_new(void **state)
@@ -156,7 +173,7 @@ static void test_ends(void **state)
     mbuf_free(m);
 }
 
-/* The page's last byte can be written, and not one more can be asked for. */
+/* The buffer's last byte can be written, and not one more can be asked for. */
 static void test_room_is_bounded(void **state)
 {
     (void)state;
@@ -164,7 +181,7 @@ static void test_room_is_bounded(void **state)
     uint32_t room = mbuf_tailroom(m);
     memset(mbuf_append(m, room), 1, room);
     assert_int_equal(m->data[room - 1], 1);
-    assert_int_equal((uintptr_t)(m->data + room) % PAGE_SIZE, 0);
+    assert_ptr_equal(m->data + room, m->buffer + sizeof(m->buffer));
     expect_assert_failure(mbuf_append(m, 1));
     mbuf_push(m, MBUF_HEADROOM);
     expect_assert_failure(mbuf_push(m, 1));
@@ -177,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_init_keeps_what_there_is, nothing_leaked),
+        cmocka_unit_test_teardown(test_places, nothing_leaked),
         cmocka_unit_test_teardown(test_alloc_is_new, nothing_leaked),
         cmocka_unit_test_teardown(test_pool_runs_out, nothing_leaked),
         cmocka_unit_test_teardown(test_owners, nothing_leaked),

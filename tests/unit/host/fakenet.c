@@ -119,11 +119,27 @@ static const struct netdev_ops fakenet_ops = {
     .irq_off = fakenet_irq_off,
 };
 
+/* Between two mbufs lies what nobody may touch. Their contents are not 0, as they are not on a machine
+ * that has run for a while. */
+void fakenet_mbufs_make(unsigned count)
+{
+    struct list all;
+    list_init(&all);
+    assert_int_equal(mbuf_init(count), 0);
+    mbuf_alloc_many(&all, count, MBUF_STACK);
+    LIST_FOR_EACH (node, &all) {
+        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+        memset(m->buffer, 0xa5, sizeof(m->buffer));
+        __asan_poison_memory_region(m + 1, MBUF_SIZE - sizeof(*m));
+    }
+    mbuf_free_all(&all);
+}
+
 void fakenet_stack_init(void)
 {
     host_reset();
     if (mbuf_total() == 0)
-        assert_int_equal(mbuf_init(FAKENET_MBUFS), 0);
+        fakenet_mbufs_make(FAKENET_MBUFS);
     memset(net_counters, 0, sizeof(net_counters));
     capture_init();
     netdev_init();
@@ -153,8 +169,9 @@ struct mbuf *fakenet_mbuf(struct fakenet *fake, const void *bytes, size_t n)
 {
     struct mbuf *m = mbuf_alloc(MBUF_STACK);
     assert_non_null(m);
-    /* At the end of the page, where a frame may begin (net/wire.h); the bytes left behind it are forbidden. */
-    uint8_t *end = (uint8_t *)m + PAGE_SIZE;
+    /* At the end of the buffer, where a frame may begin (net/wire.h); the bytes left behind it are
+     * forbidden. */
+    uint8_t *end = m->buffer + sizeof(m->buffer);
     m->data = end - (ALIGN_UP(n + MBUF_RX_ALIGN % 8, 8) - MBUF_RX_ALIGN % 8);
     __asan_unpoison_memory_region(end - 16, 16);
     __asan_poison_memory_region(m->data + n, (size_t)(end - (m->data + n)));

@@ -1,6 +1,6 @@
 /* A network device for unit tests: records what is transmitted, refuses or defers on demand, and hands
- * received frames to the stack in memory that ends where the frame ends, as far into a word as drivers do. Also
- * brings the stack up for a test. */
+ * received frames to the stack in memory that ends where the frame ends, as far into a word as drivers do.
+ * Also brings the stack up for a test. */
 #ifndef FAKENET_H
 #define FAKENET_H
 
@@ -38,6 +38,10 @@ struct fakenet {
     void (*on_irq_on)(struct fakenet *fake); /* a frame may come in at this very moment */
     bool irq_on_result;
 };
+
+/* Fills the pool, for a test that wants another number than FAKENET_MBUFS. Once, before the first
+ * fakenet_stack_init(). */
+void fakenet_mbufs_make(unsigned count);
 
 /* Resets the host services and brings the whole stack up as net_init() does, with a pool of
  * FAKENET_MBUFS. May be called again for each test; the mbufs of the first call are used on. */
