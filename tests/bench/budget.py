@@ -37,7 +37,7 @@ ROWS = {
     "instructions_per_byte": (5, 0, "what each further byte of payload costs"),
     "copies": (4, 0, "bytes stored for each byte of payload, both ways together"),
     "tlb_flushes": (0, 0.01, "instructions that make QEMU forget translations"),
-    "atomics": (5, 0, "lr, sc and amo of one echo without the wake-ups: locks and counters"),
+    "atomics": (5, 0.5, "lr, sc and amo of one echo without the wake-ups: locks and counters"),
     "csr_per_datagram": (5, 0.5, "accesses to CSRs of one echo without the wake-ups: QEMU leaves its fast path"),
     "csr_per_wakeup": (50, 0, "the same for a wake-up"),
     "doorbells": (100, 0.1, "of both rings, 32 in flight"),
