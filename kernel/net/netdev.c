@@ -360,23 +360,27 @@ int netdev_transmit(struct netdev *dev, struct mbuf *m)
     return dev->ops->transmit(dev, m, more);
 }
 
+/* Frames for a device that cannot send; what it had been given before them is not theirs to lose. */
+static void drop_all(struct netdev *dev, struct list *frames, bool more)
+{
+    LIST_FOR_EACH (node, frames)
+        __atomic_fetch_add(&dev->counters.tx_down, 1, __ATOMIC_RELAXED);
+    mbuf_free_all(frames);
+    if (!more)
+        netdev_flush(dev);
+}
+
 void netdev_transmit_all(struct netdev *dev, struct list *frames, bool more)
 {
     struct list_node *node;
-    bool running = netdev_is_running(dev);
+    if (!netdev_is_running(dev)) {
+        drop_all(dev, frames, more);
+        return;
+    }
     LIST_FOR_EACH (each, frames) {
         struct mbuf *m = LIST_ENTRY(each, struct mbuf, node);
         m->dev = dev;
-        if (running)
-            capture(dev, m, PACKET_SENT);
-        else
-            __atomic_fetch_add(&dev->counters.tx_down, 1, __ATOMIC_RELAXED);
-    }
-    if (!running) {
-        mbuf_free_all(frames);
-        if (!more)
-            netdev_flush(dev);
-        return;
+        capture(dev, m, PACKET_SENT);
     }
     if (dev->ops->transmit_all) {
         dev->ops->transmit_all(dev, frames, more);

@@ -83,6 +83,7 @@ static inline bool socket_batch_must_wait(const struct socket *socket,
 {
     return batch->unread == &batch->taken.head && socket_is_empty(socket);
 }
+
 /* As socket_sendto, as part of a batch; NULL: not. */
 ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                     socklen_t length, struct socket_batch *batch);

@@ -22,7 +22,7 @@ from pathlib import Path
 import budget
 import report
 from counts import Counters, measure, nm_tool, totals
-from rig import BENCH, BUILD, DEVICES, Failed, PROMPT, Rig, Unsupported, boot_seconds, missing
+from rig import BENCH, BUILD, DEVICES, Failed, Rig, Unsupported, boot_seconds, missing
 
 KERNEL = BUILD / "kernel.elf"
 SIZES = (1, 64, 512, 1472)
@@ -30,6 +30,7 @@ SLICE_MS = 250
 FLOOD_MS = 300
 # Offered rates, as parts of what the guest takes in a flood.
 SWEEP = (0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.25, 1.6, 2.0, 3.0)
+SWEEPS = 3
 LOSS_ALLOWED = 0.01
 
 
@@ -73,10 +74,16 @@ def sweep(rig, rates=()):
 
 
 def receive_figures(points):
+    """Of one sweep."""
     best = max(point["delivered"] for point in points)
     kept = [point["delivered"] for point in points if point["loss"] <= LOSS_ALLOWED]
     return {"receive": max(kept, default=0), "receive_best": best, "flood": points[-1]["delivered"],
             "flood_part": points[-1]["delivered"] / best if best else 0}
+
+
+def medians(rows):
+    """One dictionary of figures for several."""
+    return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
 
 
 def sizes(rig):
@@ -91,7 +98,7 @@ class Subject:
     """One machine in one mode: what is a column of the results. rates: for sweep()."""
 
     def __init__(self, rig, nic, smp, polled=False, bare=False, rates=()):
-        self.rig, self.polled, self.rates, self.slices = rig, polled, rates, []
+        self.rig, self.polled, self.rates, self.slices, self.sweeps = rig, polled, rates, [], []
         self.result = {"nic": nic, "smp": smp, "mode": "polled" if polled else "interrupt", "floor": bare}
 
     def _in_mode(self, function):
@@ -107,14 +114,24 @@ class Subject:
     def slice(self):
         self.slices.append(self._in_mode(slices))
 
+    def offer(self):
+        self.sweeps.append(self._in_mode(lambda rig: sweep(rig, self.rates)))
+
     def finish(self):
         for key in self.slices[0]:
             values = [one[key] for one in self.slices]
             self.result[key] = max(values) if key in ("echo_32_loss", "wrong") else statistics.median(values)
-        self.result["sweep"] = self._in_mode(lambda rig: sweep(rig, self.rates))
-        self.result.update(receive_figures(self.result["sweep"]))
+        self.result["sweep"] = [medians(points) for points in zip(*self.sweeps)]
+        self.result.update(medians([receive_figures(points) for points in self.sweeps]))
         self.result["sizes"] = self._in_mode(sizes)
         return self.result
+
+
+def offer_in_turns(subjects, what, rounds=SWEEPS):
+    for number in range(rounds):
+        say(f"{what}: offered load, round {number + 1} of {rounds}")
+        for subject in subjects:
+            subject.offer()
 
 
 def measure_nic(nic, harts, modes, repeat):
@@ -132,7 +149,7 @@ def measure_nic(nic, harts, modes, repeat):
             say(f"{nic}: round {number + 1} of {repeat}")
             for subject in subjects:
                 subject.slice()
-        say(f"{nic}: offered load and sizes")
+        offer_in_turns(subjects, nic)
         return [subject.finish() for subject in subjects]
     finally:
         for rig in rigs:

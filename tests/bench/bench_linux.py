@@ -20,7 +20,7 @@ import tarfile
 from pathlib import Path
 
 import report
-from bench import KERNEL, Subject, machine, say
+from bench import KERNEL, Subject, machine, offer_in_turns, say
 from counts import OUTSIDE, Counters, measure, totals
 from rig import BENCH, Failed, Rig, missing
 
@@ -182,7 +182,7 @@ def times(linux, repeat):
             say(f"round {number + 1} of {repeat}")
             for subject in subjects:
                 subject.slice()
-        say("offered load and sizes")
+        offer_in_turns(subjects, "virtio-mmio")
         return [subject.finish() for subject in subjects]
 
 

@@ -26,9 +26,10 @@ CROWD = "crowd 100 1000"  # sockets, ARP entries
 HEADING = "row\tlimit\ttolerance\tslack\tmeaning"
 PROFILES = ("1", "32")  # in flight: the columns of profile.tsv
 
-# row -> tolerance in per cent, slack, meaning. The wake-ups' tolerance covers both ways in which an interrupt can come: to a hart
-# that idles, which serves it where it is, or just before, which costs a trap: some 100 instructions and 8 CSRs. The last three depend on the host's mood most: their limits
-# catch one for each datagram, where there is to be one for each batch.
+# row -> tolerance in per cent, slack, meaning. The wake-ups' tolerance covers both ways in which an interrupt can come: to a
+# hart that idles, which serves it where it is, or just before, which costs a trap: some 100 instructions and 8 CSRs. The
+# last three depend on the host's mood most: their limits catch one for each datagram, where there is to be one for each
+# batch. A row near zero has a slack: some per cent of nothing is nothing, and the timer ticks.
 ROWS = {
     "instructions_per_datagram": (6, 0, "instructions of one echo without the wake-ups, 64 bytes"),
     "instructions_per_wakeup": (15, 0, "instructions of an interrupt, a poll and the switches to thread and program"),
