@@ -7,8 +7,10 @@
 #ifndef NET_HEADERS_H
 #define NET_HEADERS_H
 
+#include "abi/socket.h"
 #include "lib/types.h"
 #include "net/mbuf.h"
+#include "net/net.h"
 #include "net/wire.h"
 
 #define HEADERS_BEFORE (MBUF_RX_ALIGN % 8)
@@ -31,6 +33,16 @@ static inline bool headers_are_aligned(const uint8_t *frame)
 static inline struct headers *headers_of(uint8_t *frame)
 {
     return (struct headers *)(frame - HEADERS_BEFORE);
+}
+
+/* Over UDP's pseudo-header, and over its header without the checksum: less than 2^18, so that a checksum
+ * can be added to it. */
+static inline uint32_t headers_udp_sum(const struct headers *headers)
+{
+    const struct udp_header *udp = &headers->udp;
+    uint32_t pseudo = checksum_pseudo(headers->ip.source, headers->ip.destination, IPPROTO_UDP,
+                                      ntohs(udp->length));
+    return checksum_fold_16(pseudo) + udp->source_port + udp->destination_port + udp->length;
 }
 
 #endif

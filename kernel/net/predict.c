@@ -32,7 +32,7 @@ struct prediction {
     uint32_t frame_length; /* of the expected frame, bytes, padding included; or NONE_EXPECTED */
     uint32_t candidate_length; /* of the frame that goes the usual way now */
     uint32_t payload_length;   /* bytes */
-    uint32_t sum;              /* of UDP's pseudo-header, and of its header without the checksum */
+    uint32_t sum;              /* headers_udp_sum() */
     struct headers headers;
 };
 
@@ -163,10 +163,7 @@ void predict_learn(const struct netdev *dev, const struct mbuf *m)
     expected->headers = *headers_of(frame);
     expected->frame_length = expected->candidate_length;
     expected->payload_length = m->length - (uint32_t)sizeof(struct udp_header);
-    const struct udp_header *udp = &expected->headers.udp;
-    uint32_t pseudo = checksum_pseudo(m->source, m->destination, IPPROTO_UDP, (uint16_t)m->length);
-    expected->sum =
-        checksum_fold_16(pseudo) + udp->source_port + udp->destination_port + udp->length;
+    expected->sum = headers_udp_sum(&expected->headers);
 }
 
 void predict_forget(const struct netdev *dev)

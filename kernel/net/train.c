@@ -8,21 +8,14 @@ bool train_start(struct mbuf *m)
     struct train *train = m->train;
     if (!headers_are_aligned(m->data))
         return false;
-    struct headers *headers = &train->headers;
-    *headers = *headers_of(m->data);
+    train->headers = *headers_of(m->data);
     m->flags = (m->flags & MBUF_CSUM_PARTIAL) | MBUF_ADMITTED;
-    train->frame_length = m->length;
     train->payload_length = m->length - HEADERS_SIZE;
     train->dev = m->dev;
     train->flags = m->flags;
     train->csum_start = m->csum_start;
     train->csum_offset = m->csum_offset;
-    if (!(m->flags & MBUF_CSUM_PARTIAL)) {
-        headers->udp.checksum = 0;
-        train->sum = checksum_add(checksum_pseudo(headers->ip.source, headers->ip.destination,
-                                                  IPPROTO_UDP, ntohs(headers->udp.length)),
-                                  &headers->udp, sizeof(headers->udp));
-    }
+    train->sum = headers_udp_sum(&train->headers);
     list_push_back(&train->frames, &m->node);
     return true;
 }

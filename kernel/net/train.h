@@ -21,14 +21,14 @@
 /* One thread's: no lock. */
 struct train {
     size_t payload_length; /* bytes, of the datagrams that it takes; TRAIN_NONE: none yet */
-    uint32_t frame_length;
     struct netdev *dev;
     struct list frames; /* that the device does not have yet, oldest first */
     unsigned followers; /* among them: those that train_add() has put there */
     uint16_t flags;     /* of each mbuf, with the offsets that belong to MBUF_CSUM_PARTIAL */
     uint16_t csum_start, csum_offset;
-    uint32_t sum;           /* over the pseudo-header and UDP's header */
-    struct headers headers; /* UDP's checksum is 0, or what the device needs there */
+    uint32_t sum; /* headers_udp_sum() */
+    struct headers
+        headers; /* of the first; with MBUF_CSUM_PARTIAL UDP's checksum is every datagram's */
 };
 
 static inline void train_init(struct train *train)
@@ -73,7 +73,7 @@ static inline int train_add(struct train *train, struct mbuf *m, struct uio *uio
         return (int)sum;
     }
     m->data -= HEADERS_SIZE;
-    m->length = train->frame_length;
+    m->length = (uint32_t)(train->payload_length + HEADERS_SIZE);
     m->flags = train->flags;
     struct headers *headers = headers_of(m->data);
     *headers = train->headers;

@@ -79,15 +79,6 @@ void receive_unknown(void)
     assert_true(e1000_model_receive(&model, frame.bytes, frame.length));
 }
 
-struct mbuf *frame_to_send(uint8_t mark)
-{
-    struct mbuf *m = mbuf_alloc(MBUF_STACK);
-    assert_non_null(m);
-    memset(mbuf_append(m, FRAME), 0x11, FRAME);
-    m->data[FRAME - 1] = mark;
-    return m;
-}
-
 int transmit(uint8_t mark)
 {
     int result = dev->ops->transmit(dev, frame_to_send(mark), false);

@@ -14,7 +14,6 @@
 
 #define BASE   0x40000000ul
 #define SOURCE 33 /* slot 1, pin A */
-#define FRAME  60
 
 extern const uint8_t our_mac[6], peer_mac[6];
 
@@ -39,9 +38,7 @@ void start_held(void);
  */
 void receive_unknown(void);
 
-/* A frame of 60 bytes with `mark` as the last one. */
-struct mbuf *frame_to_send(uint8_t mark);
-/* Has the driver send one; its result. */
+/* Has the driver send a frame_to_send(); its result. */
 int transmit(uint8_t mark);
 
 #endif

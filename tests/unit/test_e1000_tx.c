@@ -232,28 +232,17 @@ static void test_burst_longer_than_the_ring(void **state)
     assert_int_equal(model.sent_count, 7);
 }
 
-static void transmit_all(uint8_t first, unsigned n, bool more)
-{
-    struct list frames;
-    list_init(&frames);
-    for (unsigned i = 0; i < n; i++)
-        list_push_back(&frames, &frame_to_send((uint8_t)(first + i))->node);
-    dev->ops->transmit_all(dev, &frames, more);
-    assert_true(list_empty(&frames));
-    assert_int_equal(host_locks_held(), 0);
-}
-
 /* Frames that come together share a doorbell. What the ring has no room for waits; all have their owner. */
 static void test_frames_together(void **state)
 {
     (void)state;
     start_held();
     unsigned writes = model.tail_writes[1];
-    transmit_all(0, 2, true);
+    fakenet_transmit_frames(dev, 0, 2, true);
     assert_int_equal(model.tail_writes[1], writes);
-    transmit_all(2, 3, false);
+    fakenet_transmit_frames(dev, 2, 3, false);
     assert_int_equal(model.tail_writes[1], writes + 1);
-    transmit_all(5, 4, false); /* room is for 6 of 9 */
+    fakenet_transmit_frames(dev, 5, 4, false); /* room is for 6 of 9 */
     assert_int_equal(mbuf_count(MBUF_TX_RING), 6);
     assert_int_equal(mbuf_count(MBUF_DEV_QUEUE), 3);
     e1000_model_send(&model, 6);
@@ -263,7 +252,7 @@ static void test_frames_together(void **state)
     for (unsigned i = 0; i < 9; i++)
         assert_int_equal(mark_of(i), i);
     netdev_down(dev);
-    transmit_all(0, 2, false);
+    fakenet_transmit_frames(dev, 0, 2, false);
     assert_int_equal(counters()->tx_down, 2);
 }
 

@@ -326,56 +326,48 @@ static void test_captured_in_order(void **state)
 #define RUNS      20000
 #define GOT_MAX   64
 
-static uint64_t random_state;
-
-static unsigned random_below(unsigned n)
-{
-    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
-    return (unsigned)(random_state >> 33) % n;
-}
-
 /* Ports: 7 and 8 have a socket each, that of 8 with room for two, 9 has none, 10 a connected one, 11 has two.
  */
-static uint16_t random_port(void) { return (uint16_t)(7 + random_below(5)); }
+static uint16_t random_port(void) { return (uint16_t)(7 + host_random_below(5)); }
 
 /* A frame of the main flow, or of nearly that one. */
 static struct arrival random_frame(const struct datagram *flow)
 {
     uint8_t payload[64];
     for (size_t i = 0; i < sizeof(payload); i++)
-        payload[i] = (uint8_t)random_below(256);
+        payload[i] = (uint8_t)host_random_below(256);
     struct datagram datagram = *flow;
     datagram.payload = payload;
-    unsigned kind = random_below(24);
+    unsigned kind = host_random_below(24);
     if (kind == 0)
-        datagram.length = random_below(sizeof(payload));
+        datagram.length = host_random_below(sizeof(payload));
     if (kind == 1)
         datagram.destination_port = random_port();
     if (kind == 2)
-        datagram.source_port = (uint16_t)(1000 + random_below(2));
+        datagram.source_port = (uint16_t)(1000 + host_random_below(2));
     if (kind == 3)
         datagram.source = OTHER_ADDRESS;
     if (kind == 4)
-        datagram.destination = random_below(2) ? SUBNET_ALL : BE32(0xffffffff);
+        datagram.destination = host_random_below(2) ? SUBNET_ALL : BE32(0xffffffff);
     if (kind == 5)
-        datagram.checksum = random_below(2) ? 0 : CHECKSUM_WRONG;
+        datagram.checksum = host_random_below(2) ? 0 : CHECKSUM_WRONG;
     if (kind == 6)
-        datagram.udp_length = (int)(8 + random_below((unsigned)datagram.length + 2));
+        datagram.udp_length = (int)(8 + host_random_below((unsigned)datagram.length + 2));
     struct arrival a = frame_with(&datagram);
-    put16(a.bytes + IP_AT + 4, (uint16_t)random_below(3));
-    a.bytes[IP_AT + 8] = (uint8_t)(60 + random_below(2));
+    put16(a.bytes + IP_AT + 4, (uint16_t)host_random_below(3));
+    a.bytes[IP_AT + 8] = (uint8_t)(60 + host_random_below(2));
     put16(a.bytes + IP_AT + 6, (uint16_t)(kind == 7 ? 0x2000 : kind == 8 ? 0 : 0x4000));
     ip_fix(a.bytes + IP_AT);
     if (kind == 9)
-        a.bytes[random_below((unsigned)a.length)] ^= (uint8_t)(1u << random_below(8));
+        a.bytes[host_random_below((unsigned)a.length)] ^= (uint8_t)(1u << host_random_below(8));
     if (kind == 10) {
-        a.bytes[IP_AT + random_below(20)] ^= (uint8_t)(1u << random_below(8));
+        a.bytes[IP_AT + host_random_below(20)] ^= (uint8_t)(1u << host_random_below(8));
         ip_fix(a.bytes + IP_AT);
     }
     if (kind == 11)
-        a.length -= random_below((unsigned)a.length + 1);
+        a.length -= host_random_below((unsigned)a.length + 1);
     if (kind == 12)
-        a.length += 1 + random_below(20); /* padding */
+        a.length += 1 + host_random_below(20); /* padding */
     if (kind == 13)
         memset(a.bytes, 0xff, 6);
     if (kind == 14)
@@ -455,19 +447,20 @@ static void run(const struct arrival *arrivals, unsigned n, bool together, struc
     assert_int_equal(fixture_teardown(NULL), 0);
 }
 
-/* Some thousand random batches, each handed up at once and one by one with nothing expected: counters, sockets and answers agree. */
+/* Some thousand random batches, each handed up at once and one by one with nothing expected: counters, sockets
+ * and answers agree. */
 static void test_same_as_without(void **state)
 {
     (void)state;
     static struct arrival arrivals[BATCH_MAX];
     static struct outcome together, apart;
     for (unsigned number = 1; number <= RUNS; number++) {
-        random_state = number;
+        host_random_seed(number);
         assert_int_equal(fixture_setup(NULL), 0); /* frames bear the device's address */
         struct datagram flow = datagram_with("", 0);
-        flow.length = random_below(50);
-        flow.destination_port = random_below(2) ? 7 : random_port();
-        unsigned n = 1 + random_below(BATCH_MAX);
+        flow.length = host_random_below(50);
+        flow.destination_port = host_random_below(2) ? 7 : random_port();
+        unsigned n = 1 + host_random_below(BATCH_MAX);
         for (unsigned i = 0; i < n; i++)
             arrivals[i] = random_frame(&flow);
         assert_int_equal(fixture_teardown(NULL), 0);

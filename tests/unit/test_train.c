@@ -305,14 +305,6 @@ static void test_checksum_of_zero(void **state)
 #define MESSAGES_MAX 24
 #define RUNS         20000
 
-static uint64_t random_state;
-
-static unsigned random_below(unsigned n)
-{
-    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
-    return (unsigned)(random_state >> 33) % n;
-}
-
 struct message {
     uint8_t bytes[80];
     size_t offset, length; /* the datagram begins at an even or an odd address */
@@ -328,17 +320,17 @@ static struct message random_message(const struct message *usual)
                                        BE32(0x0b000001)};
     struct message m = *usual;
     for (size_t i = 0; i < sizeof(m.bytes); i++)
-        m.bytes[i] = (uint8_t)random_below(256);
-    unsigned kind = random_below(16);
+        m.bytes[i] = (uint8_t)host_random_below(256);
+    unsigned kind = host_random_below(16);
     if (kind == 0)
-        m.length = random_below(64);
+        m.length = host_random_below(64);
     if (kind == 1)
-        m.address = addresses[random_below(ARRAY_SIZE(addresses))];
+        m.address = addresses[host_random_below(ARRAY_SIZE(addresses))];
     if (kind == 2)
-        m.port = (uint16_t)(9 + random_below(2));
+        m.port = (uint16_t)(9 + host_random_below(2));
     if (kind == 3)
-        m.offset = random_below(16);
-    m.too_long = random_below(200) == 0;
+        m.offset = host_random_below(16);
+    m.too_long = host_random_below(200) == 0;
     return m;
 }
 
@@ -418,9 +410,10 @@ static void test_same_as_without(void **state)
     static struct outcome together, apart;
     uint64_t in_trains = 0;
     for (unsigned number = 1; number <= RUNS; number++) {
-        random_state = number;
-        struct message usual = {.length = random_below(64), .port = 9, .address = PEER_ADDRESS};
-        unsigned n = 1 + random_below(MESSAGES_MAX), options = random_below(32);
+        host_random_seed(number);
+        struct message usual = {
+            .length = host_random_below(64), .port = 9, .address = PEER_ADDRESS};
+        unsigned n = 1 + host_random_below(MESSAGES_MAX), options = host_random_below(32);
         for (unsigned i = 0; i < n; i++)
             messages[i] = random_message(&usual);
         in_trains += run(messages, n, options, true, &together);

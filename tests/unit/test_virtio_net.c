@@ -469,30 +469,19 @@ static void test_burst_longer_than_the_ring(void **state)
     sent(RING);
 }
 
-static void transmit_all(uint8_t first, unsigned n, bool more)
-{
-    struct list frames;
-    list_init(&frames);
-    for (unsigned i = 0; i < n; i++)
-        list_push_back(&frames, &frame_to_send((uint8_t)(first + i))->node);
-    dev->ops->transmit_all(dev, &frames, more);
-    assert_true(list_empty(&frames));
-    assert_int_equal(host_locks_held(), 0);
-}
-
 /* Frames that come together share a doorbell. What the ring has no room for waits; all have their owner. */
 static void test_frames_together(void **state)
 {
     (void)state;
     start(0);
-    transmit_all(0, 2, true);
+    fakenet_transmit_frames(dev, 0, 2, true);
     assert_int_equal(model.queues[TX].notifications, 0);
-    transmit_all(2, 3, false);
+    fakenet_transmit_frames(dev, 2, 3, false);
     assert_int_equal(model.queues[TX].notifications, 1);
     assert_int_equal(mbuf_count(MBUF_TX_RING), 5);
     for (uint8_t n = 0; n < 5; n++)
         sent(n);
-    transmit_all(5, RING + 3, false);
+    fakenet_transmit_frames(dev, 5, RING + 3, false);
     assert_int_equal(mbuf_count(MBUF_TX_RING), RING);
     assert_int_equal(mbuf_count(MBUF_DEV_QUEUE), 3);
     for (uint8_t n = 0; n < RING; n++)
@@ -502,7 +491,7 @@ static void test_frames_together(void **state)
         sent((uint8_t)(5 + RING + n));
     assert_int_equal(dev->counters.tx_packets, RING + 8);
     netdev_down(dev);
-    transmit_all(0, 2, false);
+    fakenet_transmit_frames(dev, 0, 2, false);
     assert_int_equal(dev->counters.tx_down, 2);
 }
 

@@ -21,7 +21,6 @@ const struct virtio_driver virtio_blk_driver; /* no disk here */
 #define CONTROL VIRTIO_NET_CONTROL_QUEUE
 #define RING    8
 #define HEADER  12
-#define FRAME   60
 
 static const uint8_t our_mac[] = {0x52, 0x54, 0x00, 0x01, 0x02, 0x03};
 static const uint8_t peer_mac[] = {0x02, 0, 0, 0, 0, 9};
@@ -93,16 +92,6 @@ static inline void receive_unknown(void)
     frame_ether(&frame, our_mac, peer_mac, 0x9999);
     frame_data(&frame, 1, FRAME - frame.length);
     receive(0, frame.bytes, FRAME);
-}
-
-/* A frame to send, with `mark` as its last byte. */
-static inline struct mbuf *frame_to_send(uint8_t mark)
-{
-    struct mbuf *m = mbuf_alloc(MBUF_STACK);
-    assert_non_null(m);
-    memset(mbuf_append(m, FRAME), 0x11, FRAME);
-    m->data[FRAME - 1] = mark;
-    return m;
 }
 
 static inline int transmit(uint8_t mark, bool more)

@@ -182,6 +182,26 @@ struct mbuf *fakenet_mbuf(struct fakenet *fake, const void *bytes, size_t n)
     return m;
 }
 
+struct mbuf *frame_to_send(uint8_t mark)
+{
+    struct mbuf *m = mbuf_alloc(MBUF_STACK);
+    assert_non_null(m);
+    memset(mbuf_append(m, FRAME), 0x11, FRAME);
+    m->data[FRAME - 1] = mark;
+    return m;
+}
+
+void fakenet_transmit_frames(struct netdev *dev, uint8_t first, unsigned n, bool more)
+{
+    struct list frames;
+    list_init(&frames);
+    for (unsigned i = 0; i < n; i++)
+        list_push_back(&frames, &frame_to_send((uint8_t)(first + i))->node);
+    dev->ops->transmit_all(dev, &frames, more);
+    assert_true(list_empty(&frames));
+    assert_int_equal(host_locks_held(), 0);
+}
+
 void fakenet_receive(struct fakenet *fake, const void *bytes, size_t n)
 {
     struct list frames;

@@ -59,6 +59,12 @@ void fakenet_receive(struct fakenet *fake, const void *bytes, size_t n);
 /* For the next ops->poll. */
 void fakenet_queue(struct fakenet *fake, const void *bytes, size_t n);
 
+/* For tests of drivers: a frame to send, FRAME bytes with `mark` as the last. */
+#define FRAME 60
+struct mbuf *frame_to_send(uint8_t mark);
+/* Has the driver send n of them together, marked `first` and on. */
+void fakenet_transmit_frames(struct netdev *dev, uint8_t first, unsigned n, bool more);
+
 void fakenet_clear(struct fakenet *fake); /* forgets the transmitted frames */
 
 /* The value of a counter: COUNTER(ip_received). */

@@ -372,6 +372,18 @@ size_t strlcpy(char *to, const char *from, size_t size)
     return length;
 }
 
+/* --- chance --- */
+
+static uint64_t random_state;
+
+void host_random_seed(uint64_t seed) { random_state = seed; }
+
+unsigned host_random_below(unsigned n)
+{
+    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+    return (unsigned)(random_state >> 33) % n;
+}
+
 /* --- user buffers --- */
 
 struct uio host_uio(void *base, size_t n)

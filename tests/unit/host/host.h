@@ -66,6 +66,10 @@ host_memory(size_t n); /* n bytes of heap, 0xa5 throughout; fails the test if th
 void host_memory_free(void *p);
 void *host_copy(const void *from, size_t n); /* a heap block of exactly these n bytes */
 
+/* --- chance: the same numbers after the same seed --- */
+void host_random_seed(uint64_t seed);
+unsigned host_random_below(unsigned n);
+
 /* --- uio --- */
 struct uio host_uio(void *base, size_t n);
 /* One call of uio_get/uio_put gives -EFAULT: after so many good ones. */
