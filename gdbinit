@@ -69,25 +69,21 @@ class Virtq(Command):
     def run(self, argument):
         queue = value(f"*(struct virtq *)({argument})")
         size = int(queue["size"])
+        heads = [n for n in range(size) if int(queue["chains"][n]["token"])]
         print(f"{queue['device']['name'].string()} queue {int(queue['index'])}: size {size}, free {int(queue['free_count'])},"
-              f" chains outstanding {int(queue['outstanding'])}"
+              f" chains outstanding {len(heads)}"
               f"{', event index' if queue['event_index'] else ''}{', BROKEN' if queue['broken'] else ''}")
         available, used = queue["available"], queue["used"]
         print(f"  available: added {int(queue['added']) & 0xffff}, published {int(queue['published']) & 0xffff},"
               f" index {int(available['index'])}, flags {int(available['flags'])}, used_event {int(queue['used_event'].dereference())}")
         print(f"  used: index {int(used['index'])}, taken {int(queue['used_next'])}, flags {int(used['flags'])},"
               f" avail_event {int(queue['avail_event'].dereference())}")
-        shown = 0
-        for n in range(size):
-            chain = queue["chains"][n]
-            if int(chain["token"]) and shown < 16:
-                shown += 1
-                descriptor = queue["descriptors"][n]
-                print(f"  chain {n}: {int(chain['count'])} descriptors, first at {int(descriptor['address']):#x},"
-                      f" {int(descriptor['length'])} bytes, token {int(chain['token']):#x}")
-        rest = int(queue["outstanding"]) - shown
-        if rest > 0:
-            print(f"  and {rest} more chains")
+        for n in heads[:16]:
+            chain, descriptor = queue["chains"][n], queue["descriptors"][n]
+            print(f"  chain {n}: {int(chain['count'])} descriptors, first at {int(descriptor['address']):#x},"
+                  f" {int(descriptor['length'])} bytes, token {int(chain['token']):#x}")
+        if len(heads) > 16:
+            print(f"  and {len(heads) - 16} more chains")
 
 
 class Virtqs(Command):

@@ -250,11 +250,11 @@ int e1000_transmit(struct netdev *dev, struct mbuf *m, bool more)
 void e1000_transmit_all(struct netdev *dev, struct list *frames, bool more)
 {
     struct e1000 *nic = dev->driver;
-    struct list_node *node;
     mbuf_set_owner_all(frames, MBUF_TX_RING); /* as nearly all will be */
     spinlock_acquire(&nic->tx_lock);
-    while ((node = list_pop_front(frames)))
-        submit(nic, LIST_ENTRY(node, struct mbuf, node), more || !list_empty(frames));
+    LIST_FOR_EACH_SAFE (node, following, frames)
+        submit(nic, LIST_ENTRY(node, struct mbuf, node), more || following != &frames->head);
+    list_init(frames);
     spinlock_release(&nic->tx_lock);
 }
 

@@ -305,11 +305,11 @@ int virtio_net_transmit(struct netdev *dev, struct mbuf *m, bool more)
 void virtio_net_transmit_all(struct netdev *dev, struct list *frames, bool more)
 {
     struct virtio_net *net = dev->driver;
-    struct list_node *node;
     mbuf_set_owner_all(frames, MBUF_TX_RING); /* as nearly all will be */
     spinlock_acquire(&net->tx_lock);
-    while ((node = list_pop_front(frames)))
-        tx_submit(net, LIST_ENTRY(node, struct mbuf, node), more || !list_empty(frames));
+    LIST_FOR_EACH_SAFE (node, following, frames)
+        tx_submit(net, LIST_ENTRY(node, struct mbuf, node), more || following != &frames->head);
+    list_init(frames);
     spinlock_release(&net->tx_lock);
 }
 

@@ -7,7 +7,8 @@
  *
  * Invariants, under the driver's lock:
  *   - a descriptor is on the free list or belongs to exactly one outstanding chain; free_count
- * counts the former, outstanding the chains;
+ * counts the former;
+ *   - as many chains are outstanding as have been added and not been taken back: added - used_next;
  *   - links and lengths are taken from the record, never read back from the descriptor table;
  *   - chains[id].token is not NULL exactly if id is the head of an outstanding chain;
  *   - ring indices run freely through 16 bits (2.7.6, 2.7.8): only their differences mean
@@ -94,8 +95,7 @@ struct virtq {
 
     /* [driver's lock] */
     uint16_t free_head;
-    unsigned free_count;  /* descriptors */
-    unsigned outstanding; /* chains */
+    unsigned free_count; /* descriptors */
     /* How many chains have been added, and shown to the device. Their low 16 bits are available indices; all
      * of them tell which chains it knows, however long it keeps one. */
     uint64_t added, published;
@@ -138,7 +138,6 @@ static void record_reset(struct virtq *queue)
         queue->chains[id] = (struct chain){.next = (uint16_t)(id + 1)};
     queue->free_head = 0;
     queue->free_count = queue->size;
-    queue->outstanding = 0;
     queue->added = queue->published = 0;
     queue->used_next = queue->used_seen = 0;
     queue->broken = false;
@@ -192,7 +191,7 @@ void virtq_destroy(struct virtq *queue)
 int virtq_start(struct virtq *queue)
 {
     struct virtio_device *device = queue->device;
-    assert(queue->outstanding == 0);
+    assert(queue->free_count == queue->size);
     unsigned max = device->transport->queue_size_max(device, queue->index);
     if (max < queue->size) {
         kprintf("%s: queue %u now takes %u entries, expected %u\n", device->name, queue->index, max,
@@ -240,7 +239,8 @@ static inline uint16_t descriptor_fill(struct virtq *queue, uint16_t id,
 {
     uint16_t next = queue->chains[id].next;
     queue->descriptors[id] = (struct descriptor){(uintptr_t)segment->data, segment->length,
-                                                 write ? flags | DESCRIPTOR_WRITE : flags, next};
+                                                 write ? flags | DESCRIPTOR_WRITE : flags,
+                                                 flags & DESCRIPTOR_NEXT ? next : 0};
     return next;
 }
 
@@ -256,7 +256,6 @@ static inline void chain_enter(struct virtq *queue, uint16_t head, uint16_t last
     chain->count = (uint16_t)count;
     chain->position = queue->added;
     queue->free_count -= count;
-    queue->outstanding++;
     /* 2.7.13.2. The slot is free: no more chains are outstanding than there are slots. */
     queue->available->heads[queue->added & (queue->size - 1)] = head;
     queue->added++;
@@ -296,6 +295,13 @@ int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigne
     queue->free_head = descriptor_fill(queue, id, segments, n_in > 0, 0);
     chain_enter(queue, id, id, 1, n_in > 0 ? segments->length : 0, token);
     return 0;
+}
+
+/* [lab 1] */
+/* Chains that the device has, or will have at the next kick. */
+static unsigned outstanding(const struct virtq *queue)
+{
+    return (uint16_t)(queue->added - queue->used_next);
 }
 
 /* [lab 1] */
@@ -355,8 +361,8 @@ static NOINLINE bool used_look(struct virtq *queue)
     uint16_t done = (uint16_t)(index - queue->used_next);
     if (done == 0)
         return false;
-    if (done > queue->outstanding) {
-        violation(queue, "a number of buffers,", done, "at most", queue->outstanding);
+    if (done > outstanding(queue)) {
+        violation(queue, "a number of buffers,", done, "at most", outstanding(queue));
         return false;
     }
     /* S4: the index is loaded before the elements and the buffers, and before any store that uses a
@@ -376,7 +382,6 @@ static void *chain_release(struct virtq *queue, struct chain *chain, uint16_t he
     queue->chains[chain->last].next = queue->free_head;
     queue->free_head = head;
     queue->free_count += chain->count;
-    queue->outstanding--;
     return token;
 }
 
@@ -419,9 +424,9 @@ int virtq_get(struct virtq *queue, void **token, uint32_t *written)
         return violation(queue, "buffer id", id, "below", queue->size);
     struct chain *chain = &queue->chains[id];
     if (!chain->token)
-        return violation(queue, "buffer id", id, "one it holds, of", queue->outstanding);
+        return violation(queue, "buffer id", id, "one it holds, of", outstanding(queue));
     if (chain_is_hidden(queue, chain))
-        return violation(queue, "buffer id", id, "one it was shown, of", queue->outstanding);
+        return violation(queue, "buffer id", id, "one it was shown, of", outstanding(queue));
     if (length > chain->writable)
         return violation(queue, "written length", length, "at most", chain->writable);
 
@@ -460,7 +465,7 @@ void virtq_irq_disable(struct virtq *queue)
 /* No cursor: it is called a ring's length of times at most, and only when a device is stopped. */
 void *virtq_reclaim(struct virtq *queue)
 {
-    for (unsigned id = 0; queue->outstanding > 0 && id < queue->size; id++) {
+    for (unsigned id = 0; queue->free_count < queue->size && id < queue->size; id++) {
         if (queue->chains[id].token)
             return chain_release(queue, &queue->chains[id], (uint16_t)id);
     }
@@ -469,9 +474,9 @@ void *virtq_reclaim(struct virtq *queue)
 
 void virtq_dump(const struct virtq *queue)
 {
-    kprintf("%s queue %u: size %u, free %u, chains outstanding %u%s%s\n", queue->device->name,
-            queue->index, queue->size, queue->free_count, queue->outstanding,
-            queue->event_index ? ", event index" : "", queue->broken ? ", broken" : "");
+    kprintf("%s queue %u: size %u, free %u%s%s\n", queue->device->name, queue->index, queue->size,
+            queue->free_count, queue->event_index ? ", event index" : "",
+            queue->broken ? ", broken" : "");
     kprintf("  available: added %u, published %u, flags %u, used_event %u\n",
             (uint16_t)queue->added, (uint16_t)queue->published, queue->available->flags,
             *queue->used_event);
