@@ -1,4 +1,4 @@
-/* The network stack's start. */
+/* The network stack's start, and the number of its configuration. */
 #include "net/net.h"
 
 #include "lib/printf.h"
@@ -6,6 +6,11 @@
 
 /* 9 MiB: two receive rings of 1024, several of 256, and what sockets queue. */
 #define NET_MBUFS 4096
+
+unsigned net_config_version;
+
+/* Who reads the new number sees the change whole. */
+void net_config_changed(void) { __atomic_fetch_add(&net_config_version, 1, __ATOMIC_RELEASE); }
 
 void net_init(void)
 {

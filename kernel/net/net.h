@@ -23,6 +23,12 @@
 /* Brings up the pool, loopback (address 127.0.0.1/8, up), ARP, IP, UDP and the socket layer. Boot, once. */
 void net_init(void);
 
+/* Goes up after each change of an address, a route, or what a device is (up, link, MTU). What was
+ * concluded from them at another number may be wrong now: whether a frame is for us, which way a datagram
+ * goes. */
+extern unsigned net_config_version;
+void net_config_changed(void); /* any context */
+
 /* --- checksum.c: the Internet checksum (RFC 1071) --- */
 
 /* Adds n bytes, which may begin at any address, to a running one's complement sum; an odd length is
@@ -132,8 +138,6 @@ extern struct ip_interface {
     be32_t mask;
     be32_t subnet_broadcast, net_broadcast; /* the latter by the class of `address` */
 } ip_interfaces[NETDEV_MAX + 1];
-/* Goes up after each change of them: what was concluded from them at a lower number may be wrong now. */
-extern unsigned ip_interfaces_version;
 
 static inline be32_t ip_address(const struct netdev *dev) /* 0: none */
 {

@@ -215,6 +215,7 @@ static void flags_change(struct netdev *dev, uint16_t clear, uint16_t set)
     spinlock_acquire(&dev->lock);
     dev->flags = (uint16_t)((dev->flags & ~clear) | set);
     spinlock_release(&dev->lock);
+    net_config_changed();
 }
 
 /* Tells the others on the wire where our address is, now that they can hear it (RFC 5227, 2.3). */
@@ -258,6 +259,7 @@ static void down(struct netdev *dev)
     while (dev->polling)
         waitq_sleep_uninterruptible(&dev->poll_wait, NEVER);
     spinlock_release(&dev->lock);
+    net_config_changed();
     dev->ops->stop(dev);
     arp_flush(dev);
 }
@@ -292,6 +294,7 @@ int netdev_set_mtu(struct netdev *dev, unsigned mtu)
     if (mtu < MTU_MIN || mtu > dev->mtu_max)
         return -EINVAL;
     WRITE_ONCE(dev->mtu, (uint16_t)mtu);
+    net_config_changed();
     return 0;
 }
 
@@ -305,6 +308,7 @@ void netdev_set_link(struct netdev *dev, bool link_up)
     WRITE_ONCE(dev->link_up, link_up);
     waitq_wake(&dev->tx_room);
     spinlock_release(&dev->lock);
+    net_config_changed();
     kprintf("%s: link %s\n", dev->name, link_up ? "up" : "down");
     announce(dev);
 }

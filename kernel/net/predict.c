@@ -27,7 +27,7 @@ typedef uint64_t __attribute__((may_alias)) header_word;
 #define NONE_EXPECTED UINT32_MAX
 
 struct prediction {
-    unsigned version;      /* of the interfaces' addresses, when they were last looked at */
+    unsigned version;      /* net_config_version, when this was last looked at */
     bool at_work;          /* predict_input() is */
     uint32_t frame_length; /* of the expected frame, bytes, padding included; or NONE_EXPECTED */
     uint32_t candidate_length; /* of the frame that goes the usual way now */
@@ -117,7 +117,7 @@ static void run_deliver(struct netdev *dev, struct list *frames, struct list_nod
 static NOINLINE struct prediction *prediction_begin(const struct netdev *dev)
 {
     struct prediction *expected = &predictions[dev->index];
-    unsigned version = __atomic_load_n(&ip_interfaces_version, __ATOMIC_ACQUIRE);
+    unsigned version = __atomic_load_n(&net_config_version, __ATOMIC_ACQUIRE);
     if (expected->version != version)
         expected->frame_length = NONE_EXPECTED;
     expected->version = version;

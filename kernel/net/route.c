@@ -39,7 +39,6 @@ static struct {
 } table;
 
 struct ip_interface ip_interfaces[NETDEV_MAX + 1]; /* written under table.lock */
-unsigned ip_interfaces_version;                    /* so is this */
 /* The highest index that ever had an address; it bounds the search for an own address. */
 static int interface_last;
 
@@ -68,12 +67,7 @@ static void interface_set(struct ip_interface *interface, be32_t address, be32_t
     WRITE_ONCE(interface->subnet_broadcast, has_broadcast ? address | ~mask : ALL_ONES);
     WRITE_ONCE(interface->net_broadcast,
                has_broadcast ? address | ~(class_mask(address) & mask) : ALL_ONES);
-}
-
-/* Behind the change: who reads the new number sees it whole. table.lock held. */
-static void interfaces_changed(void)
-{
-    __atomic_store_n(&ip_interfaces_version, ip_interfaces_version + 1, __ATOMIC_RELEASE);
+    net_config_changed();
 }
 
 /* The interface that has this address. */
@@ -103,7 +97,6 @@ void ip_init(void)
     interface_last = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(ip_interfaces); i++)
         interface_set(&ip_interfaces[i], 0, 0);
-    interfaces_changed();
 }
 
 /* Finds the route to an address. 0, -ENETUNREACH, -ENETDOWN: there is one, but its device is not
@@ -148,6 +141,7 @@ static void table_insert(const struct route *route)
     for (; place > 0 && ntohl(table.routes[place - 1].mask) < ntohl(route->mask); place--)
         table.routes[place] = table.routes[place - 1];
     table.routes[place] = *route;
+    net_config_changed();
 }
 
 /* Keeps the order. Lock held. */
@@ -156,6 +150,7 @@ static void table_remove(unsigned place)
     table.count--;
     for (; place < table.count; place++)
         table.routes[place] = table.routes[place + 1];
+    net_config_changed();
 }
 
 /* --- The way of a datagram --- */
@@ -309,7 +304,6 @@ static int address_change(struct netdev *dev, be32_t address, be32_t mask)
         return result;
     interface_set(&ip_interfaces[dev->index], address, mask);
     interface_last = MAX(interface_last, dev->index);
-    interfaces_changed();
     routes_renew(dev, address, mask);
     return 0;
 }

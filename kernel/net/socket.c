@@ -65,6 +65,7 @@ int socket_create(int domain, int type, int protocol, struct file **file)
     list_node_init(&socket->table_node);
     list_init(&socket->queue);
     socket->protocol = chosen;
+    socket->version = 1;
     socket->capacity = socket->send_capacity = SOCKET_CAPACITY_DEFAULT;
     socket->ttl = IP_TTL_DEFAULT;
 
@@ -173,6 +174,7 @@ int socket_shutdown(struct socket *socket, int how)
     if (connected) {
         socket->shut_read |= how != SHUT_WR;
         socket->shut_write |= how != SHUT_RD;
+        socket_changed(socket);
         waitq_wake(&socket->changed);
     }
     spinlock_release(&socket->lock);

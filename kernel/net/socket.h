@@ -50,6 +50,8 @@ struct socket_path {
     bool broadcast_allowed;
     bool to_peer;     /* of a connected socket, without an address */
     uint64_t timeout; /* ns, 0: none */
+    /* When it was found: the socket's own, and net_config_version. */
+    unsigned socket_version, config_version;
 };
 
 /* Several datagrams in one system call (recvmmsg, sendmmsg). Who makes the call begins the batch, passes it

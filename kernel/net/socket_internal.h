@@ -71,6 +71,15 @@ struct socket {
     unsigned send_capacity;
     uint64_t receive_timeout; /* ns, 0: none */
     uint64_t send_timeout;    /* ns, 0: none */
+
+    /* [lock] Goes up with each change of what a datagram's path depends on; never 0. */
+    unsigned version;
+    /* [lock] How the last batch's last train went. It may be gone on with while path.socket_version and
+     * path.config_version are what they were, and the neighbour is the same. */
+    struct {
+        struct socket_path path;
+        struct train_lead lead;
+    } kept;
 };
 
 /* Checks a caller's address: 0, -EINVAL (too short), -EAFNOSUPPORT. The copy is aligned, whatever the
@@ -88,6 +97,13 @@ static inline int socket_address_check(const struct sockaddr *address, socklen_t
     __builtin_memcpy(&out->sin_port, port, sizeof(out->sin_port)); /* a few instructions, no call */
     __builtin_memcpy(&out->sin_addr, host, sizeof(out->sin_addr));
     return 0;
+}
+
+/* Lock held. What was kept for sending does not hold any more. */
+static inline void socket_changed(struct socket *socket)
+{
+    if (++socket->version == 0)
+        socket->version = 1;
 }
 
 /* Gives the socket an ephemeral port if it has none. 0 or -EADDRINUSE. No lock held. */
@@ -121,6 +137,8 @@ int socket_poll(struct socket *socket, struct waiter *waiter);
 unsigned socket_next_length(struct socket *socket);
 
 /* --- socket_send.c --- */
+/* The next batch may go on with the train of this one. No lock held. */
+void socket_train_keep(struct socket *socket, const struct socket_batch *batch);
 /* The devices learn of what the batch has sent; it holds no mbufs for sending any more. No lock held. */
 void socket_batch_flush(struct socket_batch *batch);
 

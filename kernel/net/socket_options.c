@@ -145,6 +145,7 @@ int socket_setsockopt(struct socket *socket, int level, int option, const void *
         *timeout = ns;
     else
         result = option_set(socket, level, option, number);
+    socket_changed(socket);
     spinlock_release(&socket->lock);
     return result;
 }

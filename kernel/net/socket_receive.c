@@ -314,6 +314,8 @@ bool socket_is_empty(const struct socket *socket) { return READ_ONCE(socket->que
 
 void socket_batch_end(struct socket *socket, struct socket_batch *batch)
 {
+    if (batch->train.led)
+        socket_train_keep(socket, batch);
     if (batch->unflushed || !list_empty(&batch->fresh))
         socket_batch_flush(batch);
     if (!list_empty(&batch->taken)) {

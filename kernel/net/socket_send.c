@@ -52,6 +52,7 @@ static int path_read(struct socket *socket, const struct sockaddr_in *to, struct
     path->source_port = socket->local_port;
     path->broadcast_allowed = socket->broadcast_allowed;
     path->timeout = socket->send_timeout;
+    path->socket_version = socket->version;
     spinlock_release(&socket->lock);
     return result;
 }
@@ -63,6 +64,7 @@ static int way_find(struct socket_path *path, bool nonblocking, struct socket_ba
 {
     uint64_t deadline = NEVER;
     for (;;) {
+        path->config_version = __atomic_load_n(&net_config_version, __ATOMIC_ACQUIRE);
         int result = ip_route(path->ip.source, path->ip.destination, &path->way);
         if (result < 0 || !netdev_tx_is_full(path->way.dev))
             return result;
@@ -99,16 +101,21 @@ static int path_find(struct socket *socket, const struct sockaddr_in *to, bool n
     return path->way.broadcast && !path->broadcast_allowed ? -EACCES : 0;
 }
 
-/* Whether the batch's last datagram went to the same place: then nothing is read or looked up
- * again, for the whole batch is one call, and may be thought to happen at one time. Only room on
- * the device must be looked for. */
-static bool path_serves(const struct socket_batch *batch, const struct sockaddr_in *to)
+/* Whether the path leads to `to`, NULL: to the peer, and has room. */
+static inline bool path_fits(const struct socket_path *path, const struct sockaddr_in *to)
 {
-    const struct socket_path *path = &batch->path;
-    if (!batch->path_known || path->to_peer != !to || netdev_tx_is_full(path->way.dev))
+    if (path->to_peer != !to || netdev_tx_is_full(path->way.dev))
         return false;
     return !to ||
            (to->sin_addr.s_addr == path->ip.destination && to->sin_port == path->destination_port);
+}
+
+/* Whether the batch's last datagram went to the same place: then nothing is read or looked up
+ * again, for the whole batch is one call, and may be thought to happen at one time. Only room on
+ * the device must be looked for. */
+static inline bool path_serves(const struct socket_batch *batch, const struct sockaddr_in *to)
+{
+    return batch->path_known && path_fits(&batch->path, to);
 }
 
 /* Finds the batch's path, unless it is known. What went the other one is on its way then. */
@@ -195,7 +202,7 @@ static void batch_add(struct socket_batch *batch, struct mbuf *m, const struct i
     train_end(&batch->train);
     batch_turn_to(batch, way->dev);
     m->flags |= MBUF_MORE;
-    if (way->neighbour_known && batch->left > 1) {
+    if (way->neighbour_known) {
         m->flags |= MBUF_TRAIN;
         m->train = &batch->train;
     }
@@ -208,6 +215,43 @@ static inline ssize_t send_in_train(struct socket_batch *batch, struct uio *uio)
     struct mbuf *m = batch_buffer(batch);
     int result = m ? train_add(&batch->train, m, uio) : -ENOBUFS;
     return result < 0 ? result : (ssize_t)n;
+}
+
+/* Goes on with the path and the train that the socket has kept, if they lead to the same place and nothing
+ * has changed meanwhile: the socket, the configuration, for the train also the neighbour, of whom ARP is
+ * asked as ever. */
+static NOINLINE bool path_resume(struct socket *socket, const struct sockaddr_in *to,
+                                 struct socket_batch *batch)
+{
+    const struct socket_path *kept = &socket->kept.path;
+    struct ip_destination *way = &batch->path.way;
+    unsigned config_version = __atomic_load_n(&net_config_version, __ATOMIC_ACQUIRE);
+    spinlock_acquire(&socket->lock);
+    bool valid = kept->socket_version == socket->version &&
+                 kept->config_version == config_version && socket->error == 0 &&
+                 path_fits(kept, to);
+    if (valid) {
+        batch->path = *kept;
+        batch->train.lead = socket->kept.lead;
+    }
+    spinlock_release(&socket->lock);
+    if (!valid)
+        return false;
+    batch->path_known = true;
+    batch_turn_to(batch, way->dev);
+    arp_find_neighbour(way);
+    if (!way->neighbour_known ||
+        !ether_address_equal(way->neighbour, batch->train.lead.headers.ether.destination))
+        train_end(&batch->train);
+    return true;
+}
+
+void socket_train_keep(struct socket *socket, const struct socket_batch *batch)
+{
+    spinlock_acquire(&socket->lock);
+    socket->kept.path = batch->path;
+    socket->kept.lead = batch->train.lead;
+    spinlock_release(&socket->lock);
 }
 
 /* Each step either refuses, before anything was allocated, or hands on. From udp_output on, the
@@ -246,7 +290,8 @@ ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const str
     int result = to ? socket_address_check(to, length, &address) : 0;
     if (result < 0)
         return result;
-    if (batch && train_takes(&batch->train, uio->remaining) && path_serves(batch, given))
+    if (batch && (batch->path_known || path_resume(socket, given, batch)) &&
+        train_takes(&batch->train, uio->remaining) && path_fits(&batch->path, given))
         return send_in_train(batch, uio);
     return send_through_layers(socket, uio, (flags & MSG_DONTWAIT) != 0, given, batch);
 }

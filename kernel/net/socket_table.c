@@ -122,6 +122,7 @@ void socket_table_connect(struct socket *socket, be32_t local, const struct sock
     socket->peer_port = peer ? peer->sin_port : 0;
     socket->local_address = peer && socket->bound_address == 0 ? local : socket->bound_address;
     socket->error = 0; /* it was about the former peer */
+    socket_changed(socket);
     spinlock_release(&socket->lock);
     spinlock_release(&table.lock);
 }

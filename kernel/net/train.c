@@ -6,26 +6,29 @@
 bool train_start(struct mbuf *m)
 {
     struct train *train = m->train;
+    struct train_lead *lead = &train->lead;
     if (!headers_are_aligned(m->data))
         return false;
-    train->headers = *headers_of(m->data);
+    lead->headers = *headers_of(m->data);
     m->flags = (m->flags & MBUF_CSUM_PARTIAL) | MBUF_ADMITTED;
-    train->payload_length = m->length - HEADERS_SIZE;
-    train->dev = m->dev;
-    train->flags = m->flags;
-    train->csum_start = m->csum_start;
-    train->csum_offset = m->csum_offset;
-    train->sum = headers_udp_sum(&train->headers);
+    lead->payload_length = m->length - HEADERS_SIZE;
+    lead->dev = m->dev;
+    lead->flags = m->flags;
+    lead->csum_start = m->csum_start;
+    lead->csum_offset = m->csum_offset;
+    lead->sum = headers_udp_sum(&lead->headers);
+    train->led = true;
     list_push_back(&train->frames, &m->node);
     return true;
 }
 
 int64_t train_payload_copy(const struct train *train, struct mbuf *m, struct uio *uio)
 {
-    int result = uio_get(uio, m->data, train->payload_length);
-    if (result < 0 || (train->flags & MBUF_CSUM_PARTIAL))
+    const struct train_lead *lead = &train->lead;
+    int result = uio_get(uio, m->data, lead->payload_length);
+    if (result < 0 || (lead->flags & MBUF_CSUM_PARTIAL))
         return result;
-    return checksum_add(train->sum, m->data, train->payload_length);
+    return checksum_add(lead->sum, m->data, lead->payload_length);
 }
 
 bool train_send(struct train *train, bool more)
@@ -40,6 +43,6 @@ bool train_send(struct train *train, bool more)
         net_count_many(NET_ether_sent, n);
     }
     train->followers = 0;
-    netdev_transmit_all(train->dev, &train->frames, more);
+    netdev_transmit_all(train->lead.dev, &train->frames, more);
     return true;
 }

@@ -5,7 +5,9 @@
  * What the layers put in front of them differs in nothing but UDP's checksum. So the first goes down through
  * them; the others get a copy of its headers, and go to the device together, with one visit to its lock.
  *
- * A train lives no longer than its batch (struct socket_batch), whose path is looked up once as well.
+ * A train lives no longer than its batch (struct socket_batch), whose path is looked up once as well. But its
+ * socket keeps both, path and lead: the next batch goes on with them, without a first that goes through the
+ * layers, as long as nothing has changed that they depend on.
  */
 #ifndef NET_TRAIN_H
 #define NET_TRAIN_H
@@ -18,22 +20,28 @@
 #define TRAIN_NONE SIZE_MAX
 #define TRAIN_MAX  32 /* followers at a time: a device's queue takes them however long it is */
 
+/* What the layers have made of the first: all that the others need of them. */
+struct train_lead {
+    size_t payload_length; /* bytes, of the datagrams that the train takes; TRAIN_NONE: none yet */
+    struct netdev *dev;
+    uint16_t flags; /* of each mbuf, with the offsets that belong to MBUF_CSUM_PARTIAL */
+    uint16_t csum_start, csum_offset;
+    uint32_t sum;           /* headers_udp_sum() */
+    struct headers headers; /* with MBUF_CSUM_PARTIAL UDP's checksum is every datagram's */
+};
+
 /* One thread's: no lock. */
 struct train {
-    size_t payload_length; /* bytes, of the datagrams that it takes; TRAIN_NONE: none yet */
-    struct netdev *dev;
+    struct train_lead lead;
+    bool led;           /* by a datagram of this batch */
     struct list frames; /* that the device does not have yet, oldest first */
     unsigned followers; /* among them: those that train_add() has put there */
-    uint16_t flags;     /* of each mbuf, with the offsets that belong to MBUF_CSUM_PARTIAL */
-    uint16_t csum_start, csum_offset;
-    uint32_t sum; /* headers_udp_sum() */
-    struct headers
-        headers; /* of the first; with MBUF_CSUM_PARTIAL UDP's checksum is every datagram's */
 };
 
 static inline void train_init(struct train *train)
 {
-    train->payload_length = TRAIN_NONE;
+    train->lead.payload_length = TRAIN_NONE;
+    train->led = false;
     train->followers = 0;
     list_init(&train->frames);
 }
@@ -41,7 +49,7 @@ static inline void train_init(struct train *train)
 /* Whether a datagram on the train's path is like its first one. */
 static inline bool train_takes(const struct train *train, size_t payload_length)
 {
-    return payload_length == train->payload_length;
+    return payload_length == train->lead.payload_length;
 }
 
 /* Gives the device what it does not have yet; `more`: a flush will follow. False: there was nothing. Thread
@@ -56,9 +64,9 @@ int64_t train_payload_copy(const struct train *train, struct mbuf *m, struct uio
 static inline int64_t train_payload(const struct train *train, struct mbuf *m, struct uio *uio)
 {
     const void *from = NULL;
-    if (!(train->flags & MBUF_CSUM_PARTIAL))
-        from = uio_in_place(uio, train->payload_length);
-    return from ? checksum_copy(train->sum, m->data, from, train->payload_length)
+    if (!(train->lead.flags & MBUF_CSUM_PARTIAL))
+        from = uio_in_place(uio, train->lead.payload_length);
+    return from ? checksum_copy(train->lead.sum, m->data, from, train->lead.payload_length)
                 : train_payload_copy(train, m, uio);
 }
 
@@ -67,19 +75,20 @@ static inline int64_t train_payload(const struct train *train, struct mbuf *m, s
  * Inline, because nearly all datagrams that are sent are sent here. */
 static inline int train_add(struct train *train, struct mbuf *m, struct uio *uio)
 {
+    const struct train_lead *lead = &train->lead;
     int64_t sum = train_payload(train, m, uio);
     if (sum < 0) {
         mbuf_free(m);
         return (int)sum;
     }
     m->data -= HEADERS_SIZE;
-    m->length = (uint32_t)(train->payload_length + HEADERS_SIZE);
-    m->flags = train->flags;
+    m->length = (uint32_t)(lead->payload_length + HEADERS_SIZE);
+    m->flags = lead->flags;
     struct headers *headers = headers_of(m->data);
-    *headers = train->headers;
-    if (train->flags & MBUF_CSUM_PARTIAL) {
-        m->csum_start = train->csum_start;
-        m->csum_offset = train->csum_offset;
+    *headers = lead->headers;
+    if (lead->flags & MBUF_CSUM_PARTIAL) {
+        m->csum_start = lead->csum_start;
+        m->csum_offset = lead->csum_offset;
     } else {
         uint16_t checksum = checksum_finish((uint32_t)sum);
         headers->udp.checksum = checksum ? checksum : 0xffff; /* 0 would say "none" (RFC 768) */
@@ -93,7 +102,8 @@ static inline int train_add(struct train *train, struct mbuf *m, struct uio *uio
 /* Sends what there is, and takes no more: the next datagram goes through the layers. A flush will follow. */
 static inline void train_end(struct train *train)
 {
-    train->payload_length = TRAIN_NONE;
+    train->lead.payload_length = TRAIN_NONE;
+    train->led = false;
     if (!list_empty(&train->frames))
         train_send(train, true);
 }

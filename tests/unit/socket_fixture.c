@@ -16,14 +16,15 @@ static unsigned open_count;
 static size_t files_before;
 static const uint8_t peer_mac[] = {0x52, 0x54, 0, 0, 0, 0x99};
 
-static void neighbour_set(be32_t address)
+int neighbour_set(be32_t address, uint8_t last)
 {
     struct arpreq request = {.arp_flags = ATF_PERM | ATF_COM};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {address}};
     memcpy(&request.arp_pa, &in, sizeof(in));
     request.arp_ha.sa_family = ARPHRD_ETHER;
     memcpy(request.arp_ha.sa_data, peer_mac, sizeof(peer_mac));
-    assert_int_equal(arp_entry_set(&request), 0);
+    request.arp_ha.sa_data[5] = (char)last;
+    return arp_entry_set(&request);
 }
 
 int fixture_setup(void **state)
@@ -34,8 +35,8 @@ int fixture_setup(void **state)
     fakenet_stack_init();
     fakenet_init(&eth, "eth0", 1);
     assert_int_equal(ip_set_address(&eth.dev, OWN_ADDRESS, OWN_MASK), 0);
-    neighbour_set(PEER_ADDRESS);
-    neighbour_set(OTHER_ADDRESS);
+    assert_int_equal(neighbour_set(PEER_ADDRESS, peer_mac[5]), 0);
+    assert_int_equal(neighbour_set(OTHER_ADDRESS, peer_mac[5]), 0);
     fakenet_clear(&eth);
     files_before = host_files_used();
     return 0;

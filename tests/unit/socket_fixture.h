@@ -22,6 +22,9 @@
 
 extern struct fakenet eth;
 
+/* Enters it into the ARP cache, with the MAC 52:54:00:00:00:<last>, for good. 0 or a negated errno. */
+int neighbour_set(be32_t address, uint8_t last);
+
 int fixture_setup(void **state);    /* for cmocka_unit_test_setup_teardown */
 int fixture_teardown(void **state); /* also fails if an mbuf or a file is left over */
 

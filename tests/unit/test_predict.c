@@ -212,6 +212,10 @@ static void test_nothing_is_learned_from_what_is_special(void **state)
 static void test_not_beyond_a_change_of_addresses(void **state)
 {
     (void)state;
+    struct rtentry own_route = {.rt_flags = RTF_UP};
+    struct sockaddr_in network = name_of(OWN_ADDRESS & OWN_MASK, 0), mask = name_of(OWN_MASK, 0);
+    memcpy(&own_route.rt_dst, &network, sizeof(network));
+    memcpy(&own_route.rt_genmask, &mask, sizeof(mask));
     struct socket *socket = socket_on_port_7();
     struct arrival a = frame_of("abc");
     struct {
@@ -226,6 +230,9 @@ static void test_not_beyond_a_change_of_addresses(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         assert_int_equal(ip_set_address(&second.dev, 0, 0), 0);
         assert_int_equal(ip_set_address(&eth.dev, OWN_ADDRESS, BE32(0xffffff00)), 0);
+        /* Without its own route an interface loses its address and no route with it. */
+        if (cases[i].ours == 0)
+            assert_int_equal(ip_route_delete(&own_route), 0);
         uint64_t predicted = counter(NET_udp_predicted), dropped = counter(cases[i].drop);
         for (int n = 0; n < 3; n++) {
             queue(&a);

@@ -1,10 +1,12 @@
-/* Packet trains (net/train.c): which datagrams of a batch share their headers, and that nobody can tell afterwards. */
+/* Packet trains (net/train.c): which datagrams of a batch share their headers, and that nobody can tell
+ * afterwards. */
 #include "socket_fixture.h"
 
 #include "abi/packet.h"
 #include "net/wire.h"
 
-#define UDP_SUM_AT (14 + 20 + 6)
+#define UDP_SUM_AT      (14 + 20 + 6)
+#define ANOTHER_ADDRESS BE32(0x0a000210) /* that we may have */
 
 static struct socket_batch batch;
 
@@ -57,18 +59,16 @@ static void test_all_but_the_first_follow(void **state)
     assert_int_equal(counter(NET_ether_sent), 3);
 }
 
-/* A batch's last datagram has no followers: it does not wait for any. */
-static void test_the_last_does_not_wait(void **state)
+/* The batch's last datagram goes out with it, and does not overtake those that wait, like them or not. */
+static void test_the_last_in_order(void **state)
 {
     (void)state;
     struct socket *socket = udp_socket();
     begin(1);
     assert_int_equal(add_text(socket, "abc"), 3);
-    assert_int_equal(eth.frame_count, 1);
     socket_batch_end(socket, &batch);
     assert_int_equal(eth.frame_count, 1);
 
-    /* Nor does it overtake those that do. */
     const char *texts[] = {"one", "two", "last"};
     begin(3);
     for (int i = 0; i < 3; i++)
@@ -300,12 +300,131 @@ static void test_checksum_of_zero(void **state)
         assert_int_equal(get16(eth.frames[i].bytes + UDP_SUM_AT), 0xffff);
 }
 
+/* --- from one batch to the next --- */
+
+/* One batch of three; how many of them followed. */
+static uint64_t three(struct socket *socket, be32_t address)
+{
+    uint64_t before = counter(NET_udp_in_train);
+    unsigned frames = eth.frame_count;
+    begin(3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(add(socket, "abc", 3, address, 9), 3);
+    socket_batch_end(socket, &batch);
+    for (unsigned i = frames; i < eth.frame_count; i++)
+        expect_frame(i, "abc");
+    assert_int_equal(eth.frame_count, frames + 3);
+    return counter(NET_udp_in_train) - before;
+}
+
+static void test_goes_on_in_the_next_batch(void **state)
+{
+    (void)state;
+    struct socket *socket = udp_socket(), *other = udp_socket();
+    assert_int_equal(three(socket, PEER_ADDRESS), 2);
+    assert_int_equal(three(socket, PEER_ADDRESS), 3);
+    assert_int_equal(three(other, PEER_ADDRESS), 2); /* another's is another */
+    assert_int_equal(three(socket, OTHER_ADDRESS), 2);
+    assert_int_equal(three(socket, OTHER_ADDRESS), 3);
+    assert_int_equal(three(other, PEER_ADDRESS), 3);
+    /* What is sent by itself goes through the layers, and changes nothing. */
+    assert_int_equal(send_to(socket, "abc", 3, PEER_ADDRESS, 9), 3);
+    assert_int_equal(three(socket, OTHER_ADDRESS), 3);
+    /* One of another length does not follow, but needs no new path. */
+    begin(2);
+    assert_int_equal(add_text(socket, "four"), 4);
+    assert_int_equal(add_text(socket, "five"), 4);
+    socket_batch_end(socket, &batch);
+    assert_int_equal(counter(NET_udp_in_train), 18 + 1);
+    assert_int_equal(eth.unannounced, 0);
+}
+
+/* Room is looked for each time. */
+static void test_next_batch_meets_a_full_device(void **state)
+{
+    (void)state;
+    struct sockaddr_in to = name_of(PEER_ADDRESS, 9);
+    struct uio uio = host_uio("abc", 3);
+    struct socket *socket = udp_socket();
+    assert_int_equal(three(socket, PEER_ADDRESS), 2);
+    netdev_tx_set_full(&eth.dev, true);
+    begin(8);
+    assert_int_equal(
+        socket_send(socket, &uio, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to), &batch),
+        -EAGAIN);
+    socket_batch_end(socket, &batch);
+    netdev_tx_set_full(&eth.dev, false);
+    assert_int_equal(three(socket, PEER_ADDRESS), 3);
+}
+
+static struct rtentry route_entry(be32_t destination, be32_t gateway)
+{
+    struct rtentry entry = {.rt_flags = RTF_HOST | RTF_GATEWAY | RTF_UP};
+    struct sockaddr_in to = name_of(destination, 0), by = name_of(gateway, 0);
+    memcpy(&entry.rt_dst, &to, sizeof(to));
+    memcpy(&entry.rt_gateway, &by, sizeof(by));
+    return entry;
+}
+
+/* Of two ways the first one whose device runs is taken: one comes up between two batches, and is deleted. */
+static void test_next_batch_finds_a_better_way(void **state)
+{
+    (void)state;
+    static struct fakenet better;
+    const be32_t far = BE32(0x0b000001), gateway = BE32(0x0a000302);
+    struct socket *socket = udp_socket();
+    fakenet_init(&better, "eth1", 2);
+    assert_int_equal(ip_set_address(&better.dev, BE32(0x0a000301), OWN_MASK), 0);
+    assert_int_equal(netdev_down(&better.dev), 0);
+    assert_int_equal(neighbour_set(gateway, 0x98), 0);
+    struct rtentry best = route_entry(far, gateway), second = route_entry(far, PEER_ADDRESS);
+    assert_int_equal(ip_route_add(&best), 0);
+    assert_int_equal(ip_route_add(&second), 0);
+    assert_int_equal(three(socket, far), 2);
+    assert_int_equal(three(socket, far), 3);
+    assert_int_equal(netdev_up(&better.dev), 0);
+    fakenet_clear(&better);
+    begin(3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(add(socket, "abc", 3, far, 9), 3);
+    socket_batch_end(socket, &batch);
+    assert_int_equal(better.frame_count, 3);
+    fakenet_clear(&better);
+    assert_int_equal(ip_route_delete(&best), 0);
+    assert_int_equal(three(socket, far), 2);
+}
+
 /* --- that nobody can tell --- */
 
 #define MESSAGES_MAX 24
 #define RUNS         20000
 
+/* What may happen between two calls. Those without a number to choose from are undone by the next of their
+ * kind. */
+enum event {
+    NOTHING,
+    TTL,
+    TOS,
+    BROADCAST,
+    CONNECT,
+    DISCONNECT,
+    SHUTDOWN,
+    ERROR,
+    MTU,
+    LINK,
+    DEVICE,
+    ADDRESS,
+    MASK,
+    GATEWAY,
+    NEIGHBOUR_MOVES,
+    NEIGHBOURS_FORGOTTEN,
+    EVENTS
+};
+
 struct message {
+    bool ends_call;       /* the one before it was the last of its call, */
+    enum event event;     /* and then this happened */
+    unsigned event_value; /* which TTL, which neighbour... */
     uint8_t bytes[80];
     size_t offset, length; /* the datagram begins at an even or an odd address */
     be32_t address;
@@ -331,7 +450,77 @@ static struct message random_message(const struct message *usual)
     if (kind == 3)
         m.offset = host_random_below(16);
     m.too_long = host_random_below(200) == 0;
+    m.ends_call = host_random_below(4) == 0;
+    m.event = host_random_below(3) == 0 ? (enum event)host_random_below(EVENTS) : NOTHING;
+    m.event_value = host_random_below(16);
     return m;
+}
+
+static void route_toggle(be32_t destination, be32_t gateway)
+{
+    struct rtentry entry = route_entry(destination, gateway);
+    if (ip_route_delete(&entry) < 0)
+        ip_route_add(&entry);
+}
+
+/* Results do not matter: they are the same in both runs. */
+static void happens(struct socket *socket, enum event event, unsigned value)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    be32_t neighbour = value % 2 ? PEER_ADDRESS : OTHER_ADDRESS;
+    switch (event) {
+    case TTL:
+        set_option(socket, IPPROTO_IP, IP_TTL, 1 + (int)value);
+        break;
+    case TOS:
+        set_option(socket, IPPROTO_IP, IP_TOS, 4 * (int)value);
+        break;
+    case BROADCAST:
+        set_option(socket, SOL_SOCKET, SO_BROADCAST, value % 2);
+        break;
+    case CONNECT:
+        connect_to(socket, neighbour, (uint16_t)(9 + value / 8));
+        break;
+    case DISCONNECT:
+        socket_connect(socket, &nobody, sizeof(nobody));
+        break;
+    case SHUTDOWN:
+        socket_shutdown(socket, SHUT_WR);
+        break;
+    case ERROR:
+        socket_icmp_error(IPPROTO_UDP, local_address(socket), htons(7), neighbour,
+                          htons((uint16_t)(9 + value / 8)), ECONNREFUSED);
+        break;
+    case MTU:
+        netdev_set_mtu(&eth.dev, eth.dev.mtu == 68 ? 1500 : 68);
+        break;
+    case LINK:
+        netdev_set_link(&eth.dev, !eth.dev.link_up);
+        break;
+    case DEVICE:
+        eth.dev.flags &IFF_UP ? netdev_down(&eth.dev) : netdev_up(&eth.dev);
+        break;
+    case ADDRESS:
+        ip_set_address(&eth.dev,
+                       ip_address(&eth.dev) == OWN_ADDRESS ? ANOTHER_ADDRESS : OWN_ADDRESS,
+                       OWN_MASK);
+        neighbour_set(neighbour, 0x99);
+        break;
+    case MASK:
+        ip_set_netmask(&eth.dev, ip_netmask(&eth.dev) == OWN_MASK ? BE32(0xfffffffc) : OWN_MASK);
+        break;
+    case GATEWAY:
+        route_toggle(neighbour, neighbour == PEER_ADDRESS ? OTHER_ADDRESS : PEER_ADDRESS);
+        break;
+    case NEIGHBOUR_MOVES:
+        neighbour_set(neighbour, (uint8_t)(0x90 + value / 2));
+        break;
+    case NEIGHBOURS_FORGOTTEN:
+        arp_flush(&eth.dev);
+        break;
+    default:
+        break;
+    }
 }
 
 /* All that can be seen of some messages that were sent. */
@@ -386,6 +575,11 @@ static uint64_t run(struct message *messages, unsigned n, unsigned options, bool
     for (unsigned i = 0; i < n; i++) {
         struct message *m = &messages[i];
         struct sockaddr_in to = name_of(m->address, m->port);
+        if (i > 0 && m->ends_call) {
+            socket_batch_end(socket, &batch);
+            happens(socket, m->event, m->event_value);
+            begin(MESSAGES_MAX + 1 - i);
+        }
         struct uio uio = m->too_long ? host_uio(large, sizeof(large))
                                      : host_uio(m->bytes + m->offset, m->length);
         outcome->results[i] =
@@ -402,7 +596,8 @@ static uint64_t run(struct message *messages, unsigned n, unsigned options, bool
     return in_train;
 }
 
-/* Some thousand random batches, each sent in one call and one by one: frames, counters and results agree. */
+/* Some thousand random batches, each sent in a few calls and one by one, with things that happen between
+ * the calls: frames, counters and results agree. */
 static void test_same_as_without(void **state)
 {
     (void)state;
@@ -411,8 +606,9 @@ static void test_same_as_without(void **state)
     uint64_t in_trains = 0;
     for (unsigned number = 1; number <= RUNS; number++) {
         host_random_seed(number);
-        struct message usual = {
-            .length = host_random_below(64), .port = 9, .address = PEER_ADDRESS};
+        struct message usual = {.length = host_random_below(64),
+                                .port = 9,
+                                .address = host_random_below(2) ? PEER_ADDRESS : 0};
         unsigned n = 1 + host_random_below(MESSAGES_MAX), options = host_random_below(32);
         for (unsigned i = 0; i < n; i++)
             messages[i] = random_message(&usual);
@@ -435,7 +631,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_all_but_the_first_follow),
-        FIXTURE_TEST(test_the_last_does_not_wait),
+        FIXTURE_TEST(test_the_last_in_order),
         FIXTURE_TEST(test_what_ends_a_train),
         FIXTURE_TEST(test_what_has_none),
         FIXTURE_TEST(test_a_long_one_goes_in_parts),
@@ -446,6 +642,9 @@ int main(void)
         FIXTURE_TEST(test_link_goes_down_within),
         FIXTURE_TEST(test_captured_once),
         FIXTURE_TEST(test_checksum_of_zero),
+        FIXTURE_TEST(test_goes_on_in_the_next_batch),
+        FIXTURE_TEST(test_next_batch_meets_a_full_device),
+        FIXTURE_TEST(test_next_batch_finds_a_better_way),
         cmocka_unit_test(test_same_as_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
