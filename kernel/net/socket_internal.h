@@ -23,7 +23,7 @@
 #include "lib/list.h"
 #include "lib/types.h"
 #include "net/mbuf.h"
-#include "net/socket.h"
+#include "net/socket_batch.h"
 #include "proc/spinlock.h"
 #include "proc/waitq.h"
 

@@ -303,7 +303,6 @@ void socket_batch_begin(struct socket_batch *batch, unsigned count)
     batch->deadline = NEVER;
     batch->path_known = false;
     batch->unflushed = NULL;
-    list_init(&batch->fresh);
     train_init(&batch->train);
     list_init(&batch->taken);
     batch->unread = &batch->taken.head;
@@ -316,7 +315,7 @@ void socket_batch_end(struct socket *socket, struct socket_batch *batch)
 {
     if (batch->train.led)
         socket_train_keep(socket, batch);
-    if (batch->unflushed || !list_empty(&batch->fresh))
+    if (batch->unflushed || !list_empty(&batch->train.mbufs))
         socket_batch_flush(batch);
     if (!list_empty(&batch->taken)) {
         batch_release(batch);

@@ -101,28 +101,11 @@ static int path_find(struct socket *socket, const struct sockaddr_in *to, bool n
     return path->way.broadcast && !path->broadcast_allowed ? -EACCES : 0;
 }
 
-/* Whether the path leads to `to`, NULL: to the peer, and has room. */
-static inline bool path_fits(const struct socket_path *path, const struct sockaddr_in *to)
-{
-    if (path->to_peer != !to || netdev_tx_is_full(path->way.dev))
-        return false;
-    return !to ||
-           (to->sin_addr.s_addr == path->ip.destination && to->sin_port == path->destination_port);
-}
-
-/* Whether the batch's last datagram went to the same place: then nothing is read or looked up
- * again, for the whole batch is one call, and may be thought to happen at one time. Only room on
- * the device must be looked for. */
-static inline bool path_serves(const struct socket_batch *batch, const struct sockaddr_in *to)
-{
-    return batch->path_known && path_fits(&batch->path, to);
-}
-
 /* Finds the batch's path, unless it is known. What went the other one is on its way then. */
 static int batch_path(struct socket *socket, const struct sockaddr_in *to, bool nonblocking,
                       struct socket_batch *batch)
 {
-    if (path_serves(batch, to))
+    if (batch->path_known && socket_path_fits(&batch->path, to))
         return 0;
     train_end(&batch->train);
     int result = path_find(socket, to, nonblocking, &batch->path, batch);
@@ -133,17 +116,20 @@ static int batch_path(struct socket *socket, const struct sockaddr_in *to, bool 
 }
 
 /* A batch goes to the pool once for many mbufs. */
-static NOINLINE void batch_provide(struct socket_batch *batch)
+bool socket_batch_provide(struct socket_batch *batch)
 {
-    mbuf_alloc_many(&batch->fresh, MIN(batch->left, BATCH_BUFFERS), MBUF_STACK);
+    return mbuf_alloc_many(&batch->train.mbufs, MIN(batch->left, BATCH_BUFFERS), MBUF_STACK) > 0;
 }
 
-static inline struct mbuf *batch_buffer(struct socket_batch *batch)
+/* An empty mbuf that is not the train's any more. */
+static struct mbuf *batch_buffer(struct socket_batch *batch)
 {
-    if (list_empty(&batch->fresh))
-        batch_provide(batch);
-    struct list_node *node = list_pop_front(&batch->fresh);
-    return node ? LIST_ENTRY(node, struct mbuf, node) : NULL;
+    struct train *train = &batch->train;
+    if (!train_has_empty(train) && !socket_batch_provide(batch))
+        return NULL;
+    struct list_node *node = train->last->next;
+    list_remove(node);
+    return LIST_ENTRY(node, struct mbuf, node);
 }
 
 /* The user's bytes in an mbuf of their own. How much the way takes in one piece, IP knows; what
@@ -191,7 +177,7 @@ void socket_batch_flush(struct socket_batch *batch)
     if (train_send(&batch->train, false))
         batch->unflushed = NULL; /* of its device, which knows of all now */
     batch_turn_to(batch, NULL);
-    mbuf_free_all(&batch->fresh);
+    mbuf_free_all(&batch->train.mbufs);
 }
 
 /* The device need not hear of this datagram at once: of all that are sent through it in a row it hears
@@ -208,20 +194,11 @@ static void batch_add(struct socket_batch *batch, struct mbuf *m, const struct i
     }
 }
 
-/* A datagram that follows others like it. */
-static inline ssize_t send_in_train(struct socket_batch *batch, struct uio *uio)
-{
-    size_t n = uio->remaining;
-    struct mbuf *m = batch_buffer(batch);
-    int result = m ? train_add(&batch->train, m, uio) : -ENOBUFS;
-    return result < 0 ? result : (ssize_t)n;
-}
-
 /* Goes on with the path and the train that the socket has kept, if they lead to the same place and nothing
  * has changed meanwhile: the socket, the configuration, for the train also the neighbour, of whom ARP is
  * asked as ever. */
-static NOINLINE bool path_resume(struct socket *socket, const struct sockaddr_in *to,
-                                 struct socket_batch *batch)
+static bool path_resume(struct socket *socket, const struct sockaddr_in *to,
+                        struct socket_batch *batch)
 {
     const struct socket_path *kept = &socket->kept.path;
     struct ip_destination *way = &batch->path.way;
@@ -229,7 +206,7 @@ static NOINLINE bool path_resume(struct socket *socket, const struct sockaddr_in
     spinlock_acquire(&socket->lock);
     bool valid = kept->socket_version == socket->version &&
                  kept->config_version == config_version && socket->error == 0 &&
-                 path_fits(kept, to);
+                 socket_path_fits(kept, to);
     if (valid) {
         batch->path = *kept;
         batch->train.lead = socket->kept.lead;
@@ -281,23 +258,28 @@ static NOINLINE ssize_t send_through_layers(struct socket *socket, struct uio *u
     return result < 0 ? result : (ssize_t)n;
 }
 
-ssize_t socket_send(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
-                    socklen_t length, struct socket_batch *batch)
+ssize_t socket_send_first(struct socket *socket, struct uio *uio, int flags,
+                          const struct sockaddr_in *to, socklen_t length,
+                          struct socket_batch *batch)
 {
-    struct sockaddr_in address, *given = to ? &address : NULL;
     if (flags & ~MSG_DONTWAIT)
         return -EOPNOTSUPP;
-    int result = to ? socket_address_check(to, length, &address) : 0;
-    if (result < 0)
-        return result;
-    if (batch && (batch->path_known || path_resume(socket, given, batch)) &&
-        train_takes(&batch->train, uio->remaining) && path_fits(&batch->path, given))
-        return send_in_train(batch, uio);
-    return send_through_layers(socket, uio, (flags & MSG_DONTWAIT) != 0, given, batch);
+    if (to && length < sizeof(*to))
+        return -EINVAL;
+    if (to && to->sin_family != AF_INET)
+        return -EAFNOSUPPORT;
+    if (batch && !batch->path_known && path_resume(socket, to, batch) &&
+        socket_batch_follows(batch, to, uio->remaining))
+        return socket_batch_send(batch, uio);
+    return send_through_layers(socket, uio, (flags & MSG_DONTWAIT) != 0, to, batch);
 }
 
 ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                       socklen_t length)
 {
-    return socket_send(socket, uio, flags, to, length, NULL);
+    struct sockaddr_in address;
+    int result = to ? socket_address_check(to, length, &address) : 0;
+    if (result < 0)
+        return result;
+    return socket_send_first(socket, uio, flags, to ? &address : NULL, sizeof(address), NULL);
 }

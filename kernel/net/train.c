@@ -18,7 +18,8 @@ bool train_start(struct mbuf *m)
     lead->csum_offset = m->csum_offset;
     lead->sum = headers_udp_sum(&lead->headers);
     train->led = true;
-    list_push_back(&train->frames, &m->node);
+    list_insert_after(train->last, &m->node);
+    train->last = &m->node;
     return true;
 }
 
@@ -34,8 +35,12 @@ int64_t train_payload_copy(const struct train *train, struct mbuf *m, struct uio
 bool train_send(struct train *train, bool more)
 {
     unsigned n = train->followers;
-    if (list_empty(&train->frames))
+    struct list frames;
+    if (!train_has_frames(train))
         return false;
+    list_init(&frames);
+    list_move_front(&frames, &train->mbufs, train->last);
+    train->last = &train->mbufs.head;
     if (n > 0) {
         net_count_many(NET_udp_sent, n);
         net_count_many(NET_udp_in_train, n);
@@ -43,6 +48,6 @@ bool train_send(struct train *train, bool more)
         net_count_many(NET_ether_sent, n);
     }
     train->followers = 0;
-    netdev_transmit_all(train->lead.dev, &train->frames, more);
+    netdev_transmit_all(train->lead.dev, &frames, more);
     return true;
 }

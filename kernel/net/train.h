@@ -33,9 +33,12 @@ struct train_lead {
 /* One thread's: no lock. */
 struct train {
     struct train_lead lead;
-    bool led;           /* by a datagram of this batch */
-    struct list frames; /* that the device does not have yet, oldest first */
-    unsigned followers; /* among them: those that train_add() has put there */
+    bool led; /* by a datagram of this batch */
+    /* The frames that the device does not have yet, oldest first; behind them empty mbufs, for those to
+     * come. */
+    struct list mbufs;
+    struct list_node *last; /* of the frames; the list's head: there are none */
+    unsigned followers;     /* among the frames: those that train_add() has made */
 };
 
 static inline void train_init(struct train *train)
@@ -43,7 +46,18 @@ static inline void train_init(struct train *train)
     train->lead.payload_length = TRAIN_NONE;
     train->led = false;
     train->followers = 0;
-    list_init(&train->frames);
+    list_init(&train->mbufs);
+    train->last = &train->mbufs.head;
+}
+
+static inline bool train_has_frames(const struct train *train)
+{
+    return train->last != &train->mbufs.head;
+}
+
+static inline bool train_has_empty(const struct train *train)
+{
+    return train->last->next != &train->mbufs.head;
 }
 
 /* Whether a datagram on the train's path is like its first one. */
@@ -70,17 +84,16 @@ static inline int64_t train_payload(const struct train *train, struct mbuf *m, s
                 : train_payload_copy(train, m, uio);
 }
 
-/* Fills m, as mbuf_alloc() has given it, with the user's datagram, whose length train_takes(), and takes
- * it. 0; -EFAULT: m is freed. The headers are copied with what lies in front of them: that is six words.
+/* Fills the next empty mbuf, of which there is one, with the user's datagram, whose length train_takes(). 0;
+ * -EFAULT: it stays empty. The headers are copied with what lies in front of them: that is six words.
  * Inline, because nearly all datagrams that are sent are sent here. */
-static inline int train_add(struct train *train, struct mbuf *m, struct uio *uio)
+static inline int train_add(struct train *train, struct uio *uio)
 {
     const struct train_lead *lead = &train->lead;
+    struct mbuf *m = LIST_ENTRY(train->last->next, struct mbuf, node);
     int64_t sum = train_payload(train, m, uio);
-    if (sum < 0) {
-        mbuf_free(m);
+    if (sum < 0)
         return (int)sum;
-    }
     m->data -= HEADERS_SIZE;
     m->length = (uint32_t)(lead->payload_length + HEADERS_SIZE);
     m->flags = lead->flags;
@@ -93,7 +106,7 @@ static inline int train_add(struct train *train, struct mbuf *m, struct uio *uio
         uint16_t checksum = checksum_finish((uint32_t)sum);
         headers->udp.checksum = checksum ? checksum : 0xffff; /* 0 would say "none" (RFC 768) */
     }
-    list_push_back(&train->frames, &m->node);
+    train->last = &m->node;
     if (++train->followers == TRAIN_MAX)
         train_send(train, true);
     return 0;
@@ -104,7 +117,7 @@ static inline void train_end(struct train *train)
 {
     train->lead.payload_length = TRAIN_NONE;
     train->led = false;
-    if (!list_empty(&train->frames))
+    if (train_has_frames(train))
         train_send(train, true);
 }
 

@@ -17,7 +17,7 @@
 #include "fs/file.h"
 #include "lib/string.h"
 #include "mm/vm.h"
-#include "net/socket.h"
+#include "net/socket_batch.h"
 #include "sys/sys.h"
 
 /* --- Headers --- */
@@ -196,8 +196,8 @@ static ALWAYS_INLINE ssize_t message_send(struct call *call, const struct msghdr
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
-    struct sockaddr copy;
-    const struct sockaddr *to = NULL;
+    struct sockaddr_in copy;
+    const struct sockaddr_in *to = NULL;
     uintptr_t name = (uintptr_t)header->msg_name;
     if (header->msg_controllen != 0)
         return -EINVAL;
@@ -206,7 +206,7 @@ static ALWAYS_INLINE ssize_t message_send(struct call *call, const struct msghdr
         to = object_in_view(&call->names, name, sizeof(*to), _Alignof(struct sockaddr_in), VM_READ);
     if (result == 0 && name && !to) {
         to = &copy;
-        result = sysnet_address_from_user(&copy, name, header->msg_namelen);
+        result = sysnet_address_from_user((struct sockaddr *)&copy, name, header->msg_namelen);
     }
     if (result < 0)
         return result;

@@ -3,6 +3,7 @@
 #include "socket_fixture.h"
 
 #include "abi/packet.h"
+#include "net/socket_batch.h"
 #include "net/wire.h"
 
 #define UDP_SUM_AT      (14 + 20 + 6)
@@ -18,8 +19,7 @@ static ssize_t add(struct socket *socket, const void *bytes, size_t n, be32_t ad
 {
     struct sockaddr_in to = name_of(address, port);
     struct uio uio = host_uio((void *)bytes, n);
-    ssize_t result =
-        socket_send(socket, &uio, 0, address ? (struct sockaddr *)&to : NULL, sizeof(to), &batch);
+    ssize_t result = socket_send(socket, &uio, 0, address ? &to : NULL, sizeof(to), &batch);
     batch.later |= result >= 0;
     batch.left -= result >= 0;
     return result;
@@ -174,9 +174,7 @@ static void test_room_for_all_or_none(void **state)
     struct sockaddr_in to = name_of(PEER_ADDRESS, 9);
     struct uio uio = host_uio("abc", 3);
     begin(8);
-    assert_int_equal(
-        socket_send(socket, &uio, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to), &batch),
-        -EAGAIN);
+    assert_int_equal(socket_send(socket, &uio, MSG_DONTWAIT, &to, sizeof(to), &batch), -EAGAIN);
     socket_batch_end(socket, &batch);
     eth.room = FAKENET_ROOM_UNLIMITED;
     for (int i = 0; i < 3; i++)
@@ -349,9 +347,7 @@ static void test_next_batch_meets_a_full_device(void **state)
     assert_int_equal(three(socket, PEER_ADDRESS), 2);
     netdev_tx_set_full(&eth.dev, true);
     begin(8);
-    assert_int_equal(
-        socket_send(socket, &uio, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to), &batch),
-        -EAGAIN);
+    assert_int_equal(socket_send(socket, &uio, MSG_DONTWAIT, &to, sizeof(to), &batch), -EAGAIN);
     socket_batch_end(socket, &batch);
     netdev_tx_set_full(&eth.dev, false);
     assert_int_equal(three(socket, PEER_ADDRESS), 3);
@@ -582,9 +578,8 @@ static uint64_t run(struct message *messages, unsigned n, unsigned options, bool
         }
         struct uio uio = m->too_long ? host_uio(large, sizeof(large))
                                      : host_uio(m->bytes + m->offset, m->length);
-        outcome->results[i] =
-            socket_send(socket, &uio, 0, m->address ? (struct sockaddr *)&to : NULL, sizeof(to),
-                        together ? &batch : NULL);
+        outcome->results[i] = socket_send(socket, &uio, 0, m->address ? &to : NULL, sizeof(to),
+                                          together ? &batch : NULL);
         batch.left--;
     }
     socket_batch_end(socket, &batch);
