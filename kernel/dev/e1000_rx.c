@@ -123,7 +123,7 @@ static bool checksum_is_verified(const struct e1000_rx_descriptor *descriptor)
 /* The next of the mbufs that were taken from the pool, for a good frame. */
 static struct mbuf *replacement_take(struct e1000 *nic, struct list *fresh)
 {
-    struct list_node *node = list_pop_front(fresh);
+    struct list_node *node = list_take_front(fresh);
     if (!node) {
         nic->dev.counters.rx_no_mbuf++;
         return NULL;
@@ -148,7 +148,6 @@ static void slot_take(struct e1000 *nic, unsigned slot, struct list *received, s
     }
     slot_fill(&nic->rx, slot, replacement);
     m->length = done.length;
-    m->dev = &nic->dev;
     if (checksum_is_verified(&done))
         m->flags |= MBUF_CSUM_VERIFIED;
     list_push_back(received, &m->node);

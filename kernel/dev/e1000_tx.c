@@ -31,12 +31,12 @@ static unsigned next_of(const struct e1000_tx *tx, unsigned slot)
 }
 
 /* [lab 3] */
-/* Whether any frame fits. To the device head == tail means empty, so one descriptor always stays
- * free (3.4). */
-static bool has_room(const struct e1000_tx *tx)
+/* How many frames fit, whatever they are. To the device head == tail means empty, so one descriptor always
+ * stays free (3.4). */
+static unsigned room(const struct e1000_tx *tx)
 {
     unsigned used = tx->tail - tx->clean + (tx->tail < tx->clean ? tx->size : 0);
-    return used + FRAME_DESCRIPTORS < tx->size;
+    return (tx->size - 1 - used) / FRAME_DESCRIPTORS;
 }
 
 /* netdev_transmit() counts drops of its own without the lock, hence the atomic increment. */
@@ -144,7 +144,7 @@ static void reclaim(struct e1000 *nic)
     }
     dma_consume(); /* the device has read the frames before their memory is used again */
     mbuf_free_all(&sent);
-    while (nic->dev.tx_waiting_count > 0 && has_room(tx))
+    while (nic->dev.tx_waiting_count > 0 && room(tx) > 0)
         frame_put(nic, netdev_tx_resume(&nic->dev));
 }
 
@@ -224,16 +224,34 @@ static int submit(struct e1000 *nic, struct mbuf *m, bool more)
     int error = 0;
     if (!tx->running)
         return netdev_tx_defer(dev, m);
-    if (!has_room(tx))
+    if (room(tx) == 0)
         reclaim(nic);
     /* Room means that no frame waits: order is kept. */
-    if (!has_room(tx))
+    if (room(tx) == 0)
         error = netdev_tx_defer(dev, m);
     else
         frame_put(nic, m);
     if (dev->tx_waiting_count > 0 || (!more && !tx->polling))
         flush(nic);
     return error;
+}
+
+/* [lab 3] */
+/* Puts frames into the ring as long as nothing stands in their way, so that it need be asked about only once;
+ * those that are left are for submit(). */
+static inline void put_all(struct e1000 *nic, struct list *frames)
+{
+    const uint32_t longest = nic->dev.mtu_max + ETHERNET_HEADER;
+    unsigned left = nic->tx.running ? room(&nic->tx) : 0; /* room means that no frame waits */
+    struct list_node *node = frames->head.next;
+    for (; left > 0 && node != &frames->head; left--) {
+        struct mbuf *m = LIST_ENTRY(node, struct mbuf, node);
+        if (m->length > longest)
+            break;
+        node = node->next;
+        frame_put(nic, m);
+    }
+    list_drop_before(frames, node);
 }
 
 /* --- the interface of this file --- */
@@ -252,9 +270,12 @@ void e1000_transmit_all(struct netdev *dev, struct list *frames, bool more)
     struct e1000 *nic = dev->driver;
     mbuf_set_owner_all(frames, MBUF_TX_RING); /* as nearly all will be */
     spinlock_acquire(&nic->tx_lock);
+    put_all(nic, frames);
     LIST_FOR_EACH_SAFE (node, following, frames)
-        submit(nic, LIST_ENTRY(node, struct mbuf, node), more || following != &frames->head);
+        submit(nic, LIST_ENTRY(node, struct mbuf, node), true);
     list_init(frames);
+    if (!more && nic->tx.running && !nic->tx.polling)
+        flush(nic);
     spinlock_release(&nic->tx_lock);
 }
 

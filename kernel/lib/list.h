@@ -80,6 +80,17 @@ static inline struct list_node *list_pop_front(struct list *list)
     return node;
 }
 
+/* The same for a node that goes to another list, or to none for good: its own links stay as they are. */
+static inline struct list_node *list_take_front(struct list *list)
+{
+    struct list_node *node = list->head.next;
+    if (node == &list->head)
+        return NULL;
+    list->head.next = node->next;
+    node->next->prev = &list->head;
+    return node;
+}
+
 /* Moves everything on `from` behind `place`, which is a node of another list or its head. */
 static inline void list_splice_after(struct list_node *place, struct list *from)
 {
@@ -103,6 +114,14 @@ static inline void list_move_front(struct list *to, struct list *from, struct li
     first->prev = place;
     last->next = &to->head;
     to->head.prev = last;
+}
+
+/* Takes off all that lies before `node`, one of the list's or its head, and does not look at what it
+ * takes. */
+static inline void list_drop_before(struct list *list, struct list_node *node)
+{
+    list->head.next = node;
+    node->prev = &list->head;
 }
 
 /* Moves everything on `from` to the end of `to`, or to its front. */

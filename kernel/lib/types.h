@@ -17,6 +17,12 @@
 #define NOINLINE __attribute__((noinline))
 /* A copy of its own for each caller, made for the constants that this one passes. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+/* What is true, though the compiler cannot know it. */
+#define ASSUME(condition)                                                                          \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            __builtin_unreachable();                                                               \
+    } while (0)
 
 /* One load or store, neither repeated, merged nor left out by the compiler: for memory that another
  * hart or a device changes. Ordering against other accesses is the business of arch/barrier.h. */

@@ -58,7 +58,9 @@ static inline uint64_t *vm_user_entry(const struct vm_space *space, uintptr_t ad
     uint64_t table = space->user[offset / MEGAPAGE];
     if (!(table & PTE_V))
         return NULL;
-    return (uint64_t *)PTE_ADDRESS(table) + PTE_INDEX(address, 0);
+    uint64_t *entry = (uint64_t *)PTE_ADDRESS(table) + PTE_INDEX(address, 0);
+    ASSUME(entry);
+    return entry;
 }
 
 /* The kernel's address of a user byte whose page allows `access` (VM_READ or VM_WRITE, 0: any); NULL if it
@@ -68,7 +70,9 @@ static inline void *vm_user_page(const struct vm_space *space, uintptr_t address
     const uint64_t *entry = vm_user_entry(space, address);
     if (!entry || (*entry & (PTE_V | access)) != (PTE_V | access))
         return NULL;
-    return (char *)PTE_ADDRESS(*entry) + address % PAGE_SIZE;
+    char *byte = (char *)PTE_ADDRESS(*entry) + address % PAGE_SIZE;
+    ASSUME(byte);
+    return byte;
 }
 
 /* Whether a user object of 1 to PAGE_SIZE bytes, which lies on two pages at most, allows `access`. */

@@ -13,6 +13,7 @@
 #define NET_TRAIN_H
 
 #include "lib/list.h"
+#include "lib/string.h"
 #include "mm/uio.h"
 #include "net/headers.h"
 #include "net/net.h"
@@ -77,11 +78,14 @@ int64_t train_payload_copy(const struct train *train, struct mbuf *m, struct uio
  * -EFAULT. */
 static inline int64_t train_payload(const struct train *train, struct mbuf *m, struct uio *uio)
 {
-    const void *from = NULL;
-    if (!(train->lead.flags & MBUF_CSUM_PARTIAL))
-        from = uio_in_place(uio, train->lead.payload_length);
-    return from ? checksum_copy(train->lead.sum, m->data, from, train->lead.payload_length)
-                : train_payload_copy(train, m, uio);
+    const struct train_lead *lead = &train->lead;
+    const void *from = uio_in_place(uio, lead->payload_length);
+    if (!from)
+        return train_payload_copy(train, m, uio);
+    if (!(lead->flags & MBUF_CSUM_PARTIAL))
+        return checksum_copy(lead->sum, m->data, from, lead->payload_length);
+    memcpy(m->data, from, lead->payload_length);
+    return 0;
 }
 
 /* Fills the next empty mbuf, of which there is one, with the user's datagram, whose length train_takes(). 0;

@@ -234,11 +234,10 @@ static NOINLINE int violation(struct virtq *queue, const char *what, unsigned fo
 /* [lab 1] */
 /* Fills a free descriptor in (2.7.13.1); returns the free one behind it. */
 static inline uint16_t descriptor_fill(struct virtq *queue, uint16_t id,
-                                       const struct virtq_segment *segment, bool write,
-                                       uint16_t flags)
+                                       struct virtq_segment segment, bool write, uint16_t flags)
 {
     uint16_t next = queue->chains[id].next;
-    queue->descriptors[id] = (struct descriptor){(uintptr_t)segment->data, segment->length,
+    queue->descriptors[id] = (struct descriptor){(uintptr_t)segment.data, segment.length,
                                                  write ? flags | DESCRIPTOR_WRITE : flags,
                                                  flags & DESCRIPTOR_NEXT ? next : 0};
     return next;
@@ -262,22 +261,49 @@ static inline void chain_enter(struct virtq *queue, uint16_t head, uint16_t last
 }
 
 /* [lab 1] */
-/* Of several descriptors. What the device reads comes first, what it writes after that (2.7.4.2). Apart from
- * the rest for the sake of a frame, which takes one. */
-static NOINLINE int chain_add(struct virtq *queue, const struct virtq_segment *segments,
-                              unsigned n_out, unsigned count, void *token)
+/* Of several descriptors. What the device reads comes first, what it writes after that (2.7.4.2). */
+static int chain_add(struct virtq *queue, const struct virtq_segment *segments, unsigned n_out,
+                     unsigned count, void *token)
 {
     uint16_t head = queue->free_head, id = head, last = head;
     uint32_t writable = 0;
     for (unsigned i = 0; i < count; i++) {
         last = id;
-        id = descriptor_fill(queue, id, &segments[i], i >= n_out,
+        id = descriptor_fill(queue, id, segments[i], i >= n_out,
                              i + 1 < count ? DESCRIPTOR_NEXT : 0);
         writable += i >= n_out ? segments[i].length : 0;
     }
     queue->free_head = id;
     chain_enter(queue, head, last, count, writable, token);
     return 0;
+}
+
+/* [lab 1] */
+/* Of one. For itself for the sake of frames. */
+static ALWAYS_INLINE int single_add(struct virtq *queue, void *data, uint32_t length, bool write,
+                                    void *token)
+{
+    assert(token);
+    if (queue->broken)
+        return -EIO;
+    if (queue->free_count == 0)
+        return -ENOSPC;
+    uint16_t id = queue->free_head;
+    queue->free_head = descriptor_fill(queue, id, (struct virtq_segment){data, length}, write, 0);
+    chain_enter(queue, id, id, 1, write ? length : 0, token);
+    return 0;
+}
+
+/* [lab 1] */
+int virtq_add_out(struct virtq *queue, void *data, uint32_t length, void *token)
+{
+    return single_add(queue, data, length, false, token);
+}
+
+/* [lab 1] */
+int virtq_add_in(struct virtq *queue, void *data, uint32_t length, void *token)
+{
+    return single_add(queue, data, length, true, token);
 }
 
 /* [lab 1] */
@@ -289,12 +315,7 @@ int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigne
         return -EIO;
     if (n_out + n_in > queue->free_count)
         return -ENOSPC;
-    if (n_out + n_in > 1)
-        return chain_add(queue, segments, n_out, n_out + n_in, token);
-    uint16_t id = queue->free_head;
-    queue->free_head = descriptor_fill(queue, id, segments, n_in > 0, 0);
-    chain_enter(queue, id, id, 1, n_in > 0 ? segments->length : 0, token);
-    return 0;
+    return chain_add(queue, segments, n_out, n_out + n_in, token);
 }
 
 /* [lab 1] */

@@ -48,6 +48,10 @@ bool virtq_broken(const struct virtq *queue);
 int virtq_add(struct virtq *queue, const struct virtq_segment *segments, unsigned n_out,
               unsigned n_in, void *token);
 
+/* The same for a chain of one segment, as nearly all frames are: the device reads it, or writes it. */
+int virtq_add_out(struct virtq *queue, void *data, uint32_t length, void *token);
+int virtq_add_in(struct virtq *queue, void *data, uint32_t length, void *token);
+
 /* Shows the device every chain added so far and rings the doorbell, unless the device does not ask
  * for it. One call serves a whole batch. True if the doorbell was rung. Not before
  * virtio_driver_ok(). */

@@ -3,6 +3,8 @@
  * test_virtio_net_hostile.c. */
 #include "virtio_net_fixture.h"
 
+#include "dev/virtio_net_internal.h"
+
 /* --- probing --- */
 
 static void test_probe_reads_the_configuration_and_stays_quiet(void **state)
@@ -490,6 +492,9 @@ static void test_frames_together(void **state)
     for (uint8_t n = 0; n < 3; n++)
         sent((uint8_t)(5 + RING + n));
     assert_int_equal(dev->counters.tx_packets, RING + 8);
+    fakenet_transmit_too_long(dev);
+    sent(1);
+    sent(3);
     netdev_down(dev);
     fakenet_transmit_frames(dev, 0, 2, false);
     assert_int_equal(dev->counters.tx_down, 2);
@@ -513,6 +518,13 @@ static void test_one_doorbell_for_what_a_poll_sends(void **state)
     assert_int_equal(model_available(&model, TX), frames + 3);
     assert_int_equal(model.queues[TX].notifications - before, 1);
     ip_set_address(dev, 0, 0);
+
+    ((struct virtio_net *)dev->driver)->polling = true; /* as on another hart, just now */
+    fakenet_transmit_frames(dev, 0, 2, false);
+    assert_int_equal(model.queues[TX].notifications - before, 1);
+    netdev_poll_round(dev);
+    assert_int_equal(model_available(&model, TX), frames + 5);
+    assert_int_equal(model.queues[TX].notifications - before, 2);
 }
 
 /* The device sends nothing for a while: frames wait, none is lost, and go out in order when it does. */

@@ -313,6 +313,29 @@ static void test_sender_meets_a_recovery(void **state)
     assert_int_equal(transmit(10, false), -ENETDOWN);
 }
 
+static void send_two(struct model *m)
+{
+    if (m->queues[TX].live)
+        fakenet_transmit_frames(dev, 9, 2, false);
+}
+
+/* They wait until the first poll after it, and others do not overtake them. */
+static void test_frames_together_meet_a_recovery(void **state)
+{
+    (void)state;
+    start(0);
+    model.last_moment = send_two;
+    break_with_needs_reset();
+    netdev_poll_round(dev);
+    model.last_moment = NULL;
+    assert_int_equal(mbuf_count(MBUF_DEV_QUEUE), 2);
+    fakenet_transmit_frames(dev, 11, 2, false);
+    netdev_poll_round(dev);
+    for (uint8_t n = 9; n < 13; n++)
+        sent(n);
+    assert_int_equal(dev->counters.tx_down, 0);
+}
+
 /* A broken ring does not tell what was done: all that it holds is taken for lost. */
 static void test_frames_lost_with_a_broken_ring_are_counted(void **state)
 {
@@ -648,6 +671,7 @@ int main(void)
         TEST(test_recovery),
         TEST(test_frames_lost_with_the_rings_are_counted),
         TEST(test_sender_meets_a_recovery),
+        TEST(test_frames_together_meet_a_recovery),
         TEST(test_frames_lost_with_a_broken_ring_are_counted),
         TEST(test_sender_that_finds_the_ring_broken),
         TEST(test_frame_for_a_broken_ring_waits),

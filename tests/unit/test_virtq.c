@@ -45,6 +45,10 @@ static int add(unsigned n, unsigned n_out, unsigned n_in)
     struct virtq_segment segments[MODEL_SEGMENTS];
     for (unsigned i = 0; i < n_out + n_in; i++)
         segments[i] = (struct virtq_segment){memory + 8 * i, 8};
+    /* Of the chains of one segment every second one. */
+    if (n_out + n_in == 1 && n % 2)
+        return n_out ? virtq_add_out(queue, segments->data, segments->length, &tokens[n])
+                     : virtq_add_in(queue, segments->data, segments->length, &tokens[n]);
     return virtq_add(queue, segments, n_out, n_in, &tokens[n]);
 }
 
@@ -724,6 +728,7 @@ static void test_misuse_by_the_driver_is_a_bug(void **state)
     struct virtq_segment segment = {memory, 8};
     expect_assert_failure(virtq_add(queue, &segment, 1, 0, NULL));
     expect_assert_failure(virtq_add(queue, &segment, 0, 0, &tokens[0]));
+    expect_assert_failure(virtq_add_out(queue, segment.data, segment.length, NULL));
     expect_assert_failure(virtq_create(&model.device, 1, 3));
     add_and_kick(0, 1, 0);
     expect_assert_failure(virtq_start(queue));

@@ -202,6 +202,21 @@ void fakenet_transmit_frames(struct netdev *dev, uint8_t first, unsigned n, bool
     assert_int_equal(host_locks_held(), 0);
 }
 
+void fakenet_transmit_too_long(struct netdev *dev)
+{
+    struct list frames;
+    list_init(&frames);
+    for (uint8_t mark = 1; mark <= 3; mark++) {
+        struct mbuf *m = frame_to_send(mark);
+        if (mark == 2)
+            mbuf_append(m, dev->mtu_max + 14 + 1 - FRAME);
+        list_push_back(&frames, &m->node);
+    }
+    dev->ops->transmit_all(dev, &frames, false);
+    assert_true(list_empty(&frames));
+    assert_int_equal(dev->counters.tx_too_long, 1);
+}
+
 void fakenet_receive(struct fakenet *fake, const void *bytes, size_t n)
 {
     struct list frames;

@@ -64,6 +64,8 @@ void fakenet_queue(struct fakenet *fake, const void *bytes, size_t n);
 struct mbuf *frame_to_send(uint8_t mark);
 /* Has the driver send n of them together, marked `first` and on. */
 void fakenet_transmit_frames(struct netdev *dev, uint8_t first, unsigned n, bool more);
+/* Three together, marked 1 to 3, of which the middle one is longer than the device takes. */
+void fakenet_transmit_too_long(struct netdev *dev);
 
 void fakenet_clear(struct fakenet *fake); /* forgets the transmitted frames */
 
