@@ -101,8 +101,10 @@ $B/fs.img: $B/mkfs $(PROGRAM_FILES) $(ETC_FILES)
 
 # --- unit tests: the stack, the ring, the file system and the library, on this host ---
 # No stack protector, which some hosts have on by themselves: graders let the kernel's files call the kernel alone.
+# A local that nobody has set holds a pattern, so that who reads it is found out.
 UNIT_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer -fno-stack-protector -Itests/unit/host -Itests/unit -Ikernel -MMD -MP
+	-fno-omit-frame-pointer -fno-stack-protector -ftrivial-auto-var-init=pattern \
+	-Itests/unit/host -Itests/unit -Ikernel -MMD -MP
 UNIT_TESTS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_KERNEL := $(sort $(wildcard kernel/net/*.c) $(wildcard kernel/virtio/*.c) \
 	$(wildcard kernel/fs/*.c) kernel/dev/block.c \

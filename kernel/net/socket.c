@@ -188,8 +188,7 @@ static ssize_t socket_file_read(struct file *file, struct uio *uio)
 {
     if (uio->remaining == 0)
         return 0;
-    bool nonblocking = (file->flags & O_NONBLOCK) != 0;
-    return socket_recvfrom(file->object, uio, 0, nonblocking, NULL);
+    return socket_recvfrom(file->object, uio, file->flags & O_NONBLOCK ? MSG_DONTWAIT : 0, NULL);
 }
 
 /* A write of no bytes sends an empty datagram: unlike a read, it loses nothing. */

@@ -30,7 +30,7 @@ ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const s
 /* `from` may be NULL. flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC. The bytes copied, or with
  * MSG_TRUNC the datagram's length; what does not fit is discarded. -EAGAIN, -EINTR, a pending
  * error. */
-ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
+ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags,
                         struct sockaddr_in *from);
 
 int socket_getsockname(struct socket *socket, struct sockaddr_in *address);

@@ -1,6 +1,7 @@
-/* Datagrams as messages: what sendmsg, recvmsg and, for several in one call, sendmmsg and recvmmsg need of the
- * socket layer. The way of nearly all datagrams is in this header, to be inlined: of a batch only the first
- * needs to know more than the one before it. As in socket.h: thread context, no spinlock held, negated errnos.
+/* Datagrams as messages: what sendmsg, recvmsg and, for several in one call, sendmmsg and recvmmsg need of
+ * the socket layer. The way of nearly all datagrams is in this header, to be inlined: of a batch only the
+ * first needs to know more than the one before it. As in socket.h: thread context, no spinlock held, negated
+ * errnos.
  */
 #ifndef NET_SOCKET_BATCH_H
 #define NET_SOCKET_BATCH_H
@@ -8,15 +9,6 @@
 #include "abi/errno.h"
 #include "net/socket.h"
 #include "net/train.h"
-
-/* What a received datagram says about its way. */
-struct socket_origin {
-    struct sockaddr_in from;  /* sin_family AF_UNSPEC: there was none, the socket is shut down */
-    be32_t destination;       /* an address of ours, of a group, or of all */
-    const struct netdev *dev; /* where it came in; NULL: the user has not asked (IP_PKTINFO) */
-};
-/* What IP_PKTINFO tells who has asked. */
-void socket_origin_info(const struct socket_origin *origin, struct in_pktinfo *info);
 
 /* What a socket, its options and the routes say about sending to one place. */
 struct socket_path {
@@ -70,18 +62,10 @@ static inline bool socket_path_fits(const struct socket_path *path, const struct
            (to->sin_addr.s_addr == path->ip.destination && to->sin_port == path->destination_port);
 }
 
-/* Whether a datagram of n bytes goes the way of the one before it, and is like it. Nothing is read or looked up
- * again then: the whole batch is one call, and may be thought to happen at one time. */
-static inline bool socket_batch_follows(const struct socket_batch *batch,
-                                        const struct sockaddr_in *to, size_t n)
-{
-    return batch->path_known && train_takes(&batch->train, n) && socket_path_fits(&batch->path, to);
-}
-
 /* Gets empty mbufs for the batch; false: the pool has none. */
 bool socket_batch_provide(struct socket_batch *batch);
 
-/* Of one that follows. */
+/* One that is like those of the train. */
 static inline ssize_t socket_batch_send(struct socket_batch *batch, struct uio *uio)
 {
     size_t n = uio->remaining;
@@ -91,63 +75,100 @@ static inline ssize_t socket_batch_send(struct socket_batch *batch, struct uio *
     return result < 0 ? result : (ssize_t)n;
 }
 
-/* One that does not, or is not part of a batch. */
+/* The first of a batch: goes on with the path and the train that the socket has kept, if they lead to `to`
+ * and nothing has changed meanwhile: the socket, the configuration, for the train also the neighbour, of
+ * whom ARP is asked as ever. */
+bool socket_batch_resume(struct socket *socket, int flags, const struct sockaddr_in *to,
+                         struct socket_batch *batch);
+
+/* One that does not follow, or is not part of a batch. */
 ssize_t socket_send_first(struct socket *socket, struct uio *uio, int flags,
                           const struct sockaddr_in *to, socklen_t length,
                           struct socket_batch *batch);
 
-/* As socket_sendto, as part of a batch; NULL: not. The flags are the same for all of it. `to` is aligned, but
- * need not be `length` bytes long if that is too short for an address. */
+/* As socket_sendto, as part of a batch; NULL: not. The flags are the same for all of it. `to` is aligned,
+ * but need not be `length` bytes long if that is too short for an address. What goes the way of the
+ * datagram before it, and is like it, follows in its train, and nothing is read or looked up again: the
+ * whole batch is one call, and may be thought to happen at one time. */
 static inline ssize_t socket_send(struct socket *socket, struct uio *uio, int flags,
                                   const struct sockaddr_in *to, socklen_t length,
                                   struct socket_batch *batch)
 {
     bool plain = !to || (length >= sizeof(*to) && to->sin_family == AF_INET);
-    if (batch && plain && socket_batch_follows(batch, to, uio->remaining))
+    if (batch && plain && (batch->path_known || socket_batch_resume(socket, flags, to, batch)) &&
+        train_takes(&batch->train, uio->remaining) && socket_path_fits(&batch->path, to))
         return socket_batch_send(batch, uio);
     return socket_send_first(socket, uio, flags, to, length, batch);
 }
 
-static inline void socket_origin_fill(struct socket_origin *origin, const struct mbuf *m,
-                                      bool packet_info)
+/* What a receive brings. */
+struct socket_received {
+    ssize_t length;  /* as socket_recvfrom returns it */
+    bool has_origin; /* false: there was no datagram, the socket is shut down; the rest is 0 */
+    be16_t port;     /* where it came from, */
+    be32_t address;
+    be32_t destination;       /* the address of ours, of a group or of all that it was sent to, */
+    const struct netdev *dev; /* and where it came in; NULL: the user has not asked (IP_PKTINFO) */
+};
+
+/* Scalars, one by one: so they stay in registers where this is inlined. */
+static inline void socket_origin_set(struct socket_received *received, const struct mbuf *m,
+                                     bool packet_info)
 {
-    origin->from = (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = m->source_port, .sin_addr = {m->source}};
-    origin->destination = m->destination;
-    origin->dev = packet_info ? m->dev : NULL;
+    received->has_origin = true;
+    received->port = m->source_port;
+    received->address = m->source;
+    received->destination = m->destination;
+    received->dev = packet_info ? m->dev : NULL;
 }
+
+/* The origin as an address; AF_UNSPEC: there is none. */
+static inline struct sockaddr_in socket_origin_name(const struct socket_received *received)
+{
+    return (struct sockaddr_in){.sin_family = received->has_origin ? AF_INET : AF_UNSPEC,
+                                .sin_port = received->port,
+                                .sin_addr = {received->address}};
+}
+
+/* What IP_PKTINFO tells who has asked. */
+void socket_packet_info(const struct netdev *dev, be32_t destination, struct in_pktinfo *info);
 
 /* Counts a datagram that is lost to a bad buffer; the error. */
 int socket_buffer_is_bad(struct socket_batch *batch, int error);
 
 /* One of the batch's; it stays in the list until the batch is done with all. */
 static inline ssize_t socket_batch_read(struct socket_batch *batch, struct mbuf *m, struct uio *uio,
-                                        int flags, struct socket_origin *origin)
+                                        int flags)
 {
     size_t length = m->length, copied = MIN(length, uio->remaining);
-    size_t told = flags & MSG_TRUNC ? length : copied;
-    if (origin)
-        socket_origin_fill(origin, m, batch->packet_info);
     batch->read++;
     int result = uio_put(uio, m->data, copied);
-    return result < 0 ? socket_buffer_is_bad(batch, result) : (ssize_t)told;
+    if (result < 0)
+        return socket_buffer_is_bad(batch, result);
+    return (ssize_t)(flags & MSG_TRUNC ? length : copied);
 }
 
 /* The first datagram of a batch, or the only one of a call. */
-ssize_t socket_receive_first(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                             struct socket_origin *origin, struct socket_batch *batch);
+void socket_receive_first(struct socket *socket, struct uio *uio, int flags,
+                          struct socket_batch *batch, struct socket_received *received);
 
-/* As socket_recvfrom, as part of a batch; NULL: not. `origin` may be NULL. In the header, since all that a
- * batch has taken is read here. */
-static inline ssize_t socket_receive(struct socket *socket, struct uio *uio, int flags,
-                                     bool nonblocking, struct socket_origin *origin,
-                                     struct socket_batch *batch)
+/* As socket_recvfrom, as part of a batch; NULL: not. In the header, since all that a batch has taken is read
+ * here. */
+static inline struct socket_received socket_receive(struct socket *socket, struct uio *uio,
+                                                    int flags, struct socket_batch *batch)
 {
-    if (!batch || batch->unread == &batch->taken.head)
-        return socket_receive_first(socket, uio, flags, nonblocking, origin, batch);
+    struct socket_received received;
+    if (!batch || batch->unread == &batch->taken.head) {
+        struct socket_received first; /* by itself: `received` needs no memory then */
+        socket_receive_first(socket, uio, flags, batch, &first);
+        received = first;
+        return received;
+    }
     struct mbuf *m = LIST_ENTRY(batch->unread, struct mbuf, node);
     batch->unread = batch->unread->next;
-    return socket_batch_read(batch, m, uio, flags, origin);
+    socket_origin_set(&received, m, batch->packet_info);
+    received.length = socket_batch_read(batch, m, uio, flags);
+    return received;
 }
 
 #endif

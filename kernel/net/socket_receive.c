@@ -209,12 +209,12 @@ static int queue_peek(struct socket *socket, struct mbuf **out)
 }
 
 /* Waits for a datagram and makes it the caller's: *out, NULL at the end after a shutdown. */
-static int datagram_wait(struct socket *socket, bool peek, bool nonblocking,
-                         struct socket_batch *batch, struct mbuf **out)
+static int datagram_wait(struct socket *socket, int flags, struct socket_batch *batch,
+                         struct mbuf **out)
 {
     spinlock_acquire(&socket->lock);
-    int result = queue_wait(socket, nonblocking, batch);
-    if (result == 0 && peek) {
+    int result = queue_wait(socket, (flags & MSG_DONTWAIT) != 0, batch);
+    if (result == 0 && (flags & MSG_PEEK)) {
         result = queue_peek(socket, out);
     } else if (result == 0) {
         *out = queue_pop(socket);
@@ -226,12 +226,11 @@ static int datagram_wait(struct socket *socket, bool peek, bool nonblocking,
 }
 
 /* RFC 1122, 4.1.3.5: a server with several addresses can tell which of them it was asked by. */
-void socket_origin_info(const struct socket_origin *origin, struct in_pktinfo *info)
+void socket_packet_info(const struct netdev *dev, be32_t destination, struct in_pktinfo *info)
 {
-    be32_t to = origin->destination;
-    *info = (struct in_pktinfo){.ipi_ifindex = origin->dev->index,
-                                .ipi_spec_dst = {ip_is_own(to) ? to : ip_address(origin->dev)},
-                                .ipi_addr = {to}};
+    be32_t answer_from = ip_is_own(destination) ? destination : ip_address(dev);
+    *info = (struct in_pktinfo){
+        .ipi_ifindex = dev->index, .ipi_spec_dst = {answer_from}, .ipi_addr = {destination}};
 }
 
 /* The datagram is off the queue before the user's memory is touched: if that turns out to be
@@ -245,12 +244,9 @@ int socket_buffer_is_bad(struct socket_batch *batch, int error)
 }
 
 /* Of a call for one datagram; a peek leaves the original where it is. */
-static ssize_t single_read(const struct socket *socket, struct mbuf *m, struct uio *uio, int flags,
-                           struct socket_origin *origin)
+static ssize_t single_read(struct mbuf *m, struct uio *uio, int flags)
 {
     size_t length = m->length, copied = MIN(length, uio->remaining);
-    if (origin)
-        socket_origin_fill(origin, m, READ_ONCE(socket->packet_info));
     int result = uio_put(uio, m->data, copied);
     mbuf_free(m);
     if (!(flags & MSG_PEEK) && result < 0)
@@ -261,37 +257,34 @@ static ssize_t single_read(const struct socket *socket, struct mbuf *m, struct u
 }
 
 /* A batch holds no mbufs that it does not need while it waits. */
-ssize_t socket_receive_first(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                             struct socket_origin *origin, struct socket_batch *batch)
+void socket_receive_first(struct socket *socket, struct uio *uio, int flags,
+                          struct socket_batch *batch, struct socket_received *received)
 {
     struct mbuf *m = NULL;
+    *received = (struct socket_received){.length = -EOPNOTSUPP};
     if (flags & ~(MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT))
-        return -EOPNOTSUPP;
+        return;
     if (batch && !list_empty(&batch->taken))
         batch_release(batch);
-    int result = datagram_wait(socket, (flags & MSG_PEEK) != 0,
-                               nonblocking || (flags & MSG_DONTWAIT), batch, &m);
-    if (result < 0)
-        return result;
-    if (m && batch && !(flags & MSG_PEEK)) {
+    received->length = datagram_wait(socket, flags, batch, &m);
+    if (received->length < 0 || !m)
+        return;
+    socket_origin_set(received, m, READ_ONCE(socket->packet_info));
+    if (batch && !(flags & MSG_PEEK)) {
         list_push_front(&batch->taken, &m->node);
-        return socket_batch_read(batch, m, uio, flags, origin);
+        received->length = socket_batch_read(batch, m, uio, flags);
+    } else {
+        received->length = single_read(m, uio, flags);
     }
-    if (m)
-        return single_read(socket, m, uio, flags, origin);
-    if (origin)
-        origin->from.sin_family = AF_UNSPEC;
-    return 0;
 }
 
-ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, bool nonblocking,
-                        struct sockaddr_in *from)
+ssize_t socket_recvfrom(struct socket *socket, struct uio *uio, int flags, struct sockaddr_in *from)
 {
-    struct socket_origin origin = {.from.sin_family = AF_UNSPEC};
-    ssize_t result = socket_receive(socket, uio, flags, nonblocking, &origin, NULL);
-    if (result >= 0 && from)
-        *from = origin.from;
-    return result;
+    struct socket_received received;
+    socket_receive_first(socket, uio, flags, NULL, &received);
+    if (received.length >= 0 && from)
+        *from = socket_origin_name(&received);
+    return received.length;
 }
 
 /* --- Batches --- */

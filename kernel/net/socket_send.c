@@ -194,12 +194,11 @@ static void batch_add(struct socket_batch *batch, struct mbuf *m, const struct i
     }
 }
 
-/* Goes on with the path and the train that the socket has kept, if they lead to the same place and nothing
- * has changed meanwhile: the socket, the configuration, for the train also the neighbour, of whom ARP is
- * asked as ever. */
-static bool path_resume(struct socket *socket, const struct sockaddr_in *to,
-                        struct socket_batch *batch)
+bool socket_batch_resume(struct socket *socket, int flags, const struct sockaddr_in *to,
+                         struct socket_batch *batch)
 {
+    if (flags & ~MSG_DONTWAIT)
+        return false;
     const struct socket_path *kept = &socket->kept.path;
     struct ip_destination *way = &batch->path.way;
     unsigned config_version = __atomic_load_n(&net_config_version, __ATOMIC_ACQUIRE);
@@ -268,9 +267,6 @@ ssize_t socket_send_first(struct socket *socket, struct uio *uio, int flags,
         return -EINVAL;
     if (to && to->sin_family != AF_INET)
         return -EAFNOSUPPORT;
-    if (batch && !batch->path_known && path_resume(socket, to, batch) &&
-        socket_batch_follows(batch, to, uio->remaining))
-        return socket_batch_send(batch, uio);
     return send_through_layers(socket, uio, (flags & MSG_DONTWAIT) != 0, to, batch);
 }
 

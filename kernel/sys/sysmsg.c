@@ -56,8 +56,7 @@ static inline void *object_in_view(struct page_view *view, uintptr_t user, size_
 /* What is the same for all messages of a call. */
 struct call {
     struct socket *socket;
-    int flags;
-    bool nonblocking; /* the descriptor's O_NONBLOCK */
+    int flags; /* with MSG_DONTWAIT if the descriptor has O_NONBLOCK */
     struct socket_batch *batch;
     /* Where the last message had its header, its iovec and its address. */
     struct page_view headers, buffers, names;
@@ -138,24 +137,30 @@ static inline int message_buffer(struct call *call, const struct msghdr *header,
     return 0;
 }
 
+static NOINLINE int name_copy_out(uintptr_t user, socklen_t room, be32_t address, be16_t port)
+{
+    struct sockaddr_in name = {AF_INET, port, {address}, {0}};
+    return copy_to_user(user, &name, MIN(room, sizeof(name)));
+}
+
 /* Where a datagram came from, for the caller: as much of it as there is room for. 0 or -EFAULT. */
-static inline int message_name(struct call *call, uintptr_t user, socklen_t room,
-                               const struct sockaddr_in *from)
+static inline int message_name(struct call *call, uintptr_t user, socklen_t room, be32_t address,
+                               be16_t port)
 {
     struct sockaddr_in *name = NULL;
     if (room >= sizeof(*name))
         name = object_in_view(&call->names, user, sizeof(*name), _Alignof(struct sockaddr_in),
                               VM_WRITE);
     if (!name)
-        return copy_to_user(user, from, MIN(room, sizeof(*from)));
-    *name = *from;
+        return name_copy_out(user, room, address, port);
+    *name = (struct sockaddr_in){AF_INET, port, {address}, {0}};
     return 0;
 }
 
 /* How a datagram came, as the message's ancillary data. What does not fit as a whole is left out, and that
  * is said. 0 or -EFAULT. */
-static NOINLINE int message_info(struct msghdr *header, size_t room,
-                                 const struct socket_origin *origin)
+static NOINLINE int message_info(struct msghdr *header, size_t room, const struct netdev *dev,
+                                 be32_t destination)
 {
     struct in_pktinfo info;
     union {
@@ -167,7 +172,7 @@ static NOINLINE int message_info(struct msghdr *header, size_t room,
         return 0;
     }
     control.header = (struct cmsghdr){CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO};
-    socket_origin_info(origin, &info);
+    socket_packet_info(dev, destination, &info);
     memcpy(CMSG_DATA(&control.header), &info, sizeof(info));
     header->msg_controllen = MIN(room, sizeof(control));
     return copy_to_user((uintptr_t)header->msg_control, &control, header->msg_controllen);
@@ -184,7 +189,8 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     if (result < 0)
         return result;
     call->flags = syscall_argument_int(flags);
-    call->nonblocking = (file->flags & O_NONBLOCK) != 0;
+    if (file->flags & O_NONBLOCK)
+        call->flags |= MSG_DONTWAIT;
     call->batch = batch;
     call->headers.user = call->buffers.user = call->names.user = NO_PAGE;
     if (batch)
@@ -192,7 +198,8 @@ static int call_begin(struct call *call, struct socket_batch *batch, unsigned fl
     return 0;
 }
 
-static ALWAYS_INLINE ssize_t message_send(struct call *call, const struct msghdr *header)
+static ALWAYS_INLINE ssize_t message_send(struct call *call, const struct msghdr *header,
+                                          struct socket_batch *batch)
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
@@ -210,8 +217,7 @@ static ALWAYS_INLINE ssize_t message_send(struct call *call, const struct msghdr
     }
     if (result < 0)
         return result;
-    int flags = call->flags | (call->nonblocking ? MSG_DONTWAIT : 0);
-    return socket_send(call->socket, &uio, flags, to, header->msg_namelen, call->batch);
+    return socket_send(call->socket, &uio, call->flags, to, header->msg_namelen, batch);
 }
 
 /* All that can be wrong with the header is found before a datagram is taken, but for bad addresses
@@ -221,7 +227,6 @@ static ALWAYS_INLINE ssize_t message_receive(struct call *call, struct msghdr *h
 {
     struct iovec pieces[IOV_MAX];
     struct uio uio;
-    struct socket_origin origin;
     uintptr_t name = (uintptr_t)header->msg_name;
     int result = message_buffer(call, header, &uio, pieces);
     if (result < 0)
@@ -229,21 +234,22 @@ static ALWAYS_INLINE ssize_t message_receive(struct call *call, struct msghdr *h
     if (name && header->msg_namelen > INT32_MAX)
         return -EINVAL;
     ssize_t room = (ssize_t)uio.remaining;
-    ssize_t length = socket_receive(call->socket, &uio, call->flags | MSG_TRUNC, call->nonblocking,
-                                    &origin, call->batch);
-    if (length < 0)
-        return length;
-    bool known = origin.from.sin_family == AF_INET; /* not at the end after a shutdown */
-    if (name && known && message_name(call, name, header->msg_namelen, &origin.from) < 0)
+    struct socket_received got =
+        socket_receive(call->socket, &uio, call->flags | MSG_TRUNC, call->batch);
+    if (got.length < 0)
+        return got.length;
+    if (name && got.has_origin &&
+        message_name(call, name, header->msg_namelen, got.address, got.port) < 0)
         return -EFAULT;
     if (name)
-        header->msg_namelen = known ? sizeof(origin.from) : 0;
+        header->msg_namelen = got.has_origin ? sizeof(struct sockaddr_in) : 0;
     size_t control_room = header->msg_controllen;
     header->msg_controllen = 0;
-    header->msg_flags = length > room ? MSG_TRUNC : 0;
-    if (known && origin.dev && message_info(header, control_room, &origin) < 0)
+    header->msg_flags = got.length > room ? MSG_TRUNC : 0;
+    if (got.has_origin && got.dev &&
+        message_info(header, control_room, got.dev, got.destination) < 0)
         return -EFAULT;
-    return call->flags & MSG_TRUNC ? length : MIN(length, room);
+    return call->flags & MSG_TRUNC ? got.length : MIN(got.length, room);
 }
 
 /* The arguments of sendmsg and recvmsg: descriptor, header, flags. */
@@ -256,7 +262,7 @@ int64_t sys_sendmsg(void)
         return result;
     const struct mmsghdr *header =
         header_open(&call, &copy, syscall_argument(1), sizeof(struct msghdr), VM_READ);
-    return header ? message_send(&call, &header->msg_hdr) : -EFAULT;
+    return header ? message_send(&call, &header->msg_hdr, NULL) : -EFAULT;
 }
 
 int64_t sys_recvmsg(void)
@@ -284,8 +290,8 @@ static ALWAYS_INLINE int batch_step(struct call *call, uintptr_t user, bool send
         header_open(call, &copy, user, sizeof(struct mmsghdr), VM_READ | VM_WRITE);
     if (!header)
         return -EFAULT;
-    ssize_t moved =
-        send ? message_send(call, &header->msg_hdr) : message_receive(call, &header->msg_hdr);
+    ssize_t moved = send ? message_send(call, &header->msg_hdr, call->batch)
+                         : message_receive(call, &header->msg_hdr);
     if (moved < 0)
         return (int)moved;
     header->msg_len = (unsigned)moved;
@@ -307,8 +313,11 @@ static ALWAYS_INLINE int64_t batch_run(struct call *call, bool send, bool wait_f
         user += sizeof(struct mmsghdr);
         if (--batch->left == 0 || (wait_for_one && socket_batch_must_wait(call->socket, batch)))
             break; /* the latter spares the walk to a header that would stay empty */
+        if (done > 1)
+            continue;
         batch->later = true;
-        call->nonblocking |= wait_for_one;
+        if (wait_for_one)
+            call->flags |= MSG_DONTWAIT;
     }
     return done > 0 ? (int64_t)done : result;
 }

@@ -164,8 +164,8 @@ int64_t sys_recvfrom(void)
         return -EFAULT;
     if (!length_is_valid(room))
         return -EINVAL;
-    bool nonblocking = (file->flags & O_NONBLOCK) != 0;
-    ssize_t received = socket_recvfrom(socket, &uio, syscall_argument_int(3), nonblocking, &from);
+    int flags = syscall_argument_int(3) | (file->flags & O_NONBLOCK ? MSG_DONTWAIT : 0);
+    ssize_t received = socket_recvfrom(socket, &uio, flags, &from);
     if (received >= 0 && user && address_to_user(user, user_length, &from, room) < 0)
         return -EFAULT;
     return received;

@@ -129,7 +129,7 @@ ssize_t send_to(struct socket *socket, const void *bytes, size_t n, be32_t addre
 ssize_t receive(struct socket *socket, void *to, size_t room, int flags)
 {
     struct uio uio = host_uio(to, room);
-    return socket_recvfrom(socket, &uio, flags | MSG_DONTWAIT, false, NULL);
+    return socket_recvfrom(socket, &uio, flags | MSG_DONTWAIT, NULL);
 }
 
 int set_option(struct socket *socket, int level, int option, int value)

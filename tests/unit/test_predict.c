@@ -411,18 +411,18 @@ static void outcome_take(struct outcome *outcome, struct socket *const *sockets,
     }
     for (unsigned i = 0; i < n; i++) {
         for (;;) {
-            struct socket_origin origin;
             uint8_t bytes[64] = {0};
             struct uio uio = {.base = (uintptr_t)bytes, .remaining = sizeof(bytes)};
-            ssize_t length = socket_receive(sockets[i], &uio, MSG_TRUNC, true, &origin, NULL);
-            if (length == -EAGAIN)
+            struct socket_received got =
+                socket_receive(sockets[i], &uio, MSG_TRUNC | MSG_DONTWAIT, NULL);
+            if (got.length == -EAGAIN)
                 break;
             assert_true(outcome->got < GOT_MAX);
             outcome->datagrams[outcome->got].socket = i;
-            outcome->datagrams[outcome->got].length = length;
+            outcome->datagrams[outcome->got].length = got.length;
             memcpy(outcome->datagrams[outcome->got].bytes, bytes, sizeof(bytes));
-            outcome->datagrams[outcome->got].from = origin.from;
-            outcome->datagrams[outcome->got].destination = origin.destination;
+            outcome->datagrams[outcome->got].from = socket_origin_name(&got);
+            outcome->datagrams[outcome->got].destination = got.destination;
             outcome->got++;
         }
     }

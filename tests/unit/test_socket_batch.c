@@ -225,7 +225,7 @@ static ssize_t take(struct socket *socket)
 {
     char byte;
     struct uio uio = host_uio(&byte, 1);
-    ssize_t result = socket_receive(socket, &uio, 0, false, NULL, &batch);
+    ssize_t result = socket_receive(socket, &uio, 0, &batch).length;
     batch.later |= result >= 0;
     batch.left -= result >= 0;
     return result < 0 ? result : byte;
@@ -281,14 +281,14 @@ static void test_origin_of_each(void **state)
         arrive("ab");
         begin();
         for (int i = 0; i < 2; i++) {
-            struct socket_origin origin;
             char byte;
             struct uio uio = host_uio(&byte, 1);
-            assert_int_equal(socket_receive(socket, &uio, 0, false, &origin, &batch), 1);
-            assert_ptr_equal(origin.dev, wanted ? &eth.dev : NULL);
-            assert_int_equal(origin.from.sin_addr.s_addr, PEER_ADDRESS);
-            assert_int_equal(origin.from.sin_port, htons(1000));
-            assert_int_equal(origin.destination, OWN_ADDRESS);
+            struct socket_received got = socket_receive(socket, &uio, 0, &batch);
+            assert_int_equal(got.length, 1);
+            assert_ptr_equal(got.dev, wanted ? &eth.dev : NULL);
+            assert_int_equal(got.address, PEER_ADDRESS);
+            assert_int_equal(got.port, htons(1000));
+            assert_int_equal(got.destination, OWN_ADDRESS);
         }
         socket_batch_end(socket, &batch);
     }

@@ -1,6 +1,7 @@
 /* Sockets: sending, receiving, the bounded queue, sleeping, shutdown (net/socket_send.c, socket_receive.c). */
 #include "socket_fixture.h"
 
+#include "net/socket_batch.h"
 #include "net/netdev.h"
 #include "net/socket_internal.h"
 #include "net/wire.h"
@@ -63,7 +64,7 @@ static void test_bound_address_is_the_source(void **state)
     assert_int_equal(send_to(sender, "abc", 3, own, 9), 3);
     host_thread_run("lo");
     struct uio uio = host_uio(got, sizeof(got));
-    assert_int_equal(socket_recvfrom(receiver, &uio, 0, true, &from), 3);
+    assert_int_equal(socket_recvfrom(receiver, &uio, MSG_DONTWAIT, &from), 3);
     assert_int_equal(from.sin_addr.s_addr, other);
     assert_int_equal(from.sin_port, htons(10));
 }
@@ -261,7 +262,7 @@ static void test_receive_tells_the_source(void **state)
     uint8_t got[8];
     arrive("abc", 3);
     struct uio uio = host_uio(got, sizeof(got));
-    assert_int_equal(socket_recvfrom(socket, &uio, 0, false, &from), 3);
+    assert_int_equal(socket_recvfrom(socket, &uio, 0, &from), 3);
     assert_memory_equal(got, "abc", 3);
     assert_int_equal(from.sin_family, AF_INET);
     assert_int_equal(from.sin_addr.s_addr, PEER_ADDRESS);
@@ -286,9 +287,8 @@ static void test_packet_info(void **state)
         assert_int_equal(set_option(socket, IPPROTO_IP, IP_PKTINFO, asked), 0);
         assert_int_equal(get_option(socket, IPPROTO_IP, IP_PKTINFO), asked);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-            struct socket_origin origin;
-            uint8_t got[8];
-            struct uio uio = host_uio(got, sizeof(got));
+            uint8_t bytes[8];
+            struct uio uio = host_uio(bytes, sizeof(bytes));
             struct datagram datagram = datagram_with("abc", 3);
             datagram.destination = cases[i].sent_to;
             if (cases[i].interface == eth.dev.index)
@@ -296,11 +296,12 @@ static void test_packet_info(void **state)
             else
                 assert_int_equal(send_to(socket, "abc", 3, loopback, 7), 3);
             host_thread_run("lo");
-            assert_int_equal(socket_receive(socket, &uio, 0, true, &origin, NULL), 3);
-            assert_int_equal(origin.dev != NULL, asked);
+            struct socket_received got = socket_receive(socket, &uio, MSG_DONTWAIT, NULL);
+            assert_int_equal(got.length, 3);
+            assert_int_equal(got.dev != NULL, asked);
             if (asked) {
                 struct in_pktinfo info;
-                socket_origin_info(&origin, &info);
+                socket_packet_info(got.dev, got.destination, &info);
                 assert_int_equal(info.ipi_ifindex, cases[i].interface);
                 assert_int_equal(info.ipi_addr.s_addr, cases[i].sent_to);
                 assert_int_equal(info.ipi_spec_dst.s_addr, cases[i].answer_from);
@@ -352,7 +353,7 @@ static void test_peek_leaves_the_datagram(void **state)
     host_uio_fault(0);
     assert_int_equal(receive(socket, got, 8, MSG_PEEK), -EFAULT); /* nothing is lost */
     struct uio uio = host_uio(got, sizeof(got));
-    assert_int_equal(socket_recvfrom(socket, &uio, MSG_PEEK, true, &from), 6);
+    assert_int_equal(socket_recvfrom(socket, &uio, MSG_PEEK | MSG_DONTWAIT, &from), 6);
     assert_memory_equal(got, "abcdef", 6);
     assert_int_equal(from.sin_addr.s_addr, PEER_ADDRESS);
     assert_int_equal(counter(NET_socket_read), 0);
@@ -490,7 +491,7 @@ static ssize_t receive_blocking(struct socket *socket)
 {
     uint8_t got[8];
     struct uio uio = host_uio(got, sizeof(got));
-    return socket_recvfrom(socket, &uio, 0, false, NULL);
+    return socket_recvfrom(socket, &uio, 0, NULL);
 }
 
 static void test_receive_sleeps_until_something_comes(void **state)
@@ -517,8 +518,7 @@ static void test_nonblocking_never_sleeps(void **state)
     struct socket *socket = bound_socket();
     uint8_t byte;
     struct uio uio = host_uio(&byte, 1);
-    assert_int_equal(socket_recvfrom(socket, &uio, MSG_DONTWAIT, false, NULL), -EAGAIN);
-    assert_int_equal(socket_recvfrom(socket, &uio, 0, true, NULL), -EAGAIN);
+    assert_int_equal(socket_recvfrom(socket, &uio, MSG_DONTWAIT, NULL), -EAGAIN);
     assert_int_equal(host_sleeps(), 0);
 }
 
@@ -556,6 +556,11 @@ static void test_shutdown(void **state)
     assert_int_equal(counter(NET_socket_shut_down), 1);
     assert_int_equal(receive(socket, &byte, 1, 0), 0);
     assert_int_equal(receive(socket, &byte, 1, MSG_PEEK), 0);
+    struct sockaddr_in from, nobody = {.sin_family = AF_UNSPEC};
+    struct uio uio = host_uio(&byte, 1);
+    memset(&from, 0xff, sizeof(from));
+    assert_int_equal(socket_recvfrom(socket, &uio, 0, &from), 0);
+    assert_memory_equal(&from, &nobody, sizeof(from)); /* nothing of the kernel's memory either */
     assert_int_equal(send_to(socket, "x", 1, 0, 0), 1);
     assert_int_equal(socket_shutdown(socket, SHUT_WR), 0);
     assert_int_equal(send_to(socket, "x", 1, 0, 0), -EPIPE);
