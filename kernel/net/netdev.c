@@ -25,7 +25,8 @@
 #include "proc/kthread.h"
 #include "proc/sleeplock.h"
 
-#define MTU_MIN 68 /* RFC 791, 3.2: every module must be able to pass on so much in one piece */
+#define MTU_MIN    68 /* RFC 791, 3.2: every module must be able to pass on so much in one piece */
+#define ROUNDS_MAX 4  /* of a poll thread before it yields, whatever they bring */
 
 static struct {
     /* One change of a device's state at a time: open and stop may sleep. */
@@ -111,14 +112,21 @@ bool netdev_poll_round(struct netdev *dev)
     return more;
 }
 
-/* One for each device, for as long as the kernel runs. */
+/* One for each device, for as long as the kernel runs. A flood of frames must not keep the hart from who
+ * reads them. But the few that came in during a poll go up at once, behind those of that poll: their
+ * reader need not be woken twice. */
 static void poll_thread(void *argument)
 {
     struct netdev *dev = argument;
     for (;;) {
         poll_wait(dev);
-        while (netdev_poll_round(dev))
-            thread_yield(); /* a flood of frames must not keep the hart from who reads them */
+        uint64_t before = dev->counters.rx_packets;
+        for (unsigned round = 1; netdev_poll_round(dev); round++) {
+            if (round % ROUNDS_MAX != 0 && dev->counters.rx_packets - before < NETDEV_POLL_BUDGET)
+                continue;
+            thread_yield();
+            before = dev->counters.rx_packets;
+        }
     }
 }
 

@@ -13,6 +13,7 @@ and the failure names the functions that have grown since profile.tsv was stored
 """
 
 import argparse
+import statistics
 import sys
 from pathlib import Path
 
@@ -65,6 +66,12 @@ class Line:
         return totals(profile)[column] - sum_of(guest, ".polls") * self.per_wakeup[column]
 
 
+def eight_in_flight(rig, counters):
+    """Instructions of an echo: the median of several looks, since the host decides how many arrive at a time."""
+    looks = [measure(rig, counters, 64, 8, 1500)[0] for _ in range(7)]
+    return statistics.median(totals(profile)["instructions"] for profile in looks)
+
+
 def signals(kernel, program):
     """Each costs a host thread's wake-up, and moves the work to where the locks are not."""
     counters = Counters(kernel, program)
@@ -78,11 +85,11 @@ def take(kernel=BUILD / "kernel.elf", program=BUILD / "bin" / "bench"):
     counters = Counters(kernel, program)
     with Rig(kernel, counters=counters) as rig:
         one, one_guest, _ = measure(rig, counters, 64, 1, 1500)
-        eight, _, _ = measure(rig, counters, 64, 8, 3000)
+        eight = eight_in_flight(rig, counters)
         many, many_guest, _ = measure(rig, counters, 64, 32, 4000)
         large, large_guest, _ = measure(rig, counters, 1472, 32, 4000)
         rig.ask(CROWD)
-        crowd, _, _ = measure(rig, counters, 64, 8, 3000)
+        crowd = eight_in_flight(rig, counters)
     line = Line(one, one_guest, many, many_guest)
 
     def slope(column):
@@ -92,8 +99,8 @@ def take(kernel=BUILD / "kernel.elf", program=BUILD / "bin" / "bench"):
     values = {
         "instructions_per_datagram": line.without_wakeups(many, many_guest, "instructions"),
         "instructions_per_wakeup": line.per_wakeup["instructions"],
-        "instructions_8_in_flight": totals(eight)["instructions"],
-        "instructions_crowd": totals(crowd)["instructions"],
+        "instructions_8_in_flight": eight,
+        "instructions_crowd": crowd,
         "instructions_per_byte": slope("instructions"),
         "copies": slope("bytes_stored"),
         "tlb_flushes": totals(many)["tlb_flushes"],

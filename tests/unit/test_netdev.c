@@ -129,10 +129,12 @@ static void test_more_than_a_budget(void **state)
 }
 
 static int full_polls;
+static bool polls_drop; /* what they find is damaged */
 static int poll_full(struct netdev *dev, int budget)
 {
-    (void)dev;
-    return full_polls-- > 0 ? budget : 0;
+    int found = full_polls-- > 0 ? budget : 0;
+    dev->counters.rx_packets += polls_drop ? 0 : (unsigned)found;
+    return found;
 }
 
 /* A poll that used its whole budget is followed by another, with the interrupt still off. */
@@ -152,6 +154,35 @@ static void test_whole_budget_means_again(void **state)
     eth0.dev.ops = saved;
 }
 
+/* Every second time something has come in just now. */
+static void comes_late(struct fakenet *fake) { fake->irq_on_result = !fake->irq_on_result; }
+
+/* A flood keeps the hart from nobody, not even one of frames that are dropped; a few frames behind it do not
+ * either. */
+static void test_flood_yields(void **state)
+{
+    (void)state;
+    struct netdev_ops ops = *eth0.dev.ops;
+    const struct netdev_ops *saved = eth0.dev.ops;
+    ops.poll = poll_full;
+    eth0.dev.ops = &ops;
+    full_polls = 5;
+    host_thread_run("eth0");
+    assert_int_equal(host_yields(), 5);
+    polls_drop = true;
+    full_polls = 13;
+    netdev_schedule(&eth0.dev);
+    host_thread_run("eth0");
+    assert_int_equal(host_yields(), 5 + 3);
+    polls_drop = false;
+    full_polls = 1;
+    eth0.on_irq_on = comes_late;
+    netdev_schedule(&eth0.dev);
+    host_thread_run("eth0");
+    assert_int_equal(host_yields(), 5 + 3 + 1);
+    eth0.dev.ops = saved;
+}
+
 static void frame_arrives(struct fakenet *fake)
 {
     fake->on_irq_on = NULL;
@@ -168,6 +199,7 @@ static void test_no_lost_wakeup(void **state)
     assert_true(eth0.irq_enabled);
     assert_int_equal(eth0.polled, 2);
     assert_int_equal(eth0.polled_with_irq, 0); /* off again, as long as there is work */
+    assert_int_equal(host_yields(), 0);        /* its reader is not in a hurry for the others */
 }
 
 static void interrupt_comes(struct fakenet *fake)
@@ -608,6 +640,7 @@ int main(void)
         TEST(interrupt),
         TEST(more_than_a_budget),
         TEST(whole_budget_means_again),
+        TEST(flood_yields),
         TEST(no_lost_wakeup),
         TEST(interrupt_before_sleep),
         TEST(polled_mode),

@@ -40,6 +40,7 @@ static struct {
     struct thread threads[THREADS_MAX];
     unsigned thread_count;
     bool thread_runs; /* inside host_thread_run */
+    unsigned yields;
     jmp_buf thread_end;
     uint64_t thread_deadline;
     size_t pages_left, files_left;
@@ -248,7 +249,8 @@ struct proc *kthread_create(const char *name, void (*function)(void *argument), 
     return (struct proc *)thread; /* nobody looks inside */
 }
 
-void thread_yield(void) {}
+void thread_yield(void) { host.yields++; }
+unsigned host_yields(void) { return host.yields; }
 unsigned host_thread_count(void) { return host.thread_count; }
 
 static struct thread *thread_find(const char *name)

@@ -41,6 +41,7 @@ void host_clock_advance(uint64_t ns);
  * the deadline, and a deadline of NEVER fails the test. */
 extern int (*host_sleep_hook)(struct waitq *queue, uint64_t deadline);
 unsigned host_sleeps(void); /* how often anything slept */
+unsigned host_yields(void); /* how often a thread did */
 unsigned
 host_wakes(const struct waitq *queue); /* waitq_wake calls since host_reset; NULL: on all queues */
 unsigned host_locks_held(void);
