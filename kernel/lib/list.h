@@ -68,19 +68,8 @@ static inline struct list_node *list_front(const struct list *list)
     return list_empty(list) ? NULL : list->head.next;
 }
 
-/* Takes the first node off; NULL if there is none. */
-static inline struct list_node *list_pop_front(struct list *list)
-{
-    struct list_node *node = list->head.next;
-    if (node == &list->head)
-        return NULL;
-    list->head.next = node->next;
-    node->next->prev = &list->head;
-    list_node_init(node);
-    return node;
-}
-
-/* The same for a node that goes to another list, or to none for good: its own links stay as they are. */
+/* Takes the first node off, which goes to another list, or to none for good: its own links stay as they are.
+ * NULL: there is none. */
 static inline struct list_node *list_take_front(struct list *list)
 {
     struct list_node *node = list->head.next;
@@ -88,6 +77,15 @@ static inline struct list_node *list_take_front(struct list *list)
         return NULL;
     list->head.next = node->next;
     node->next->prev = &list->head;
+    return node;
+}
+
+/* The same; the node is on no list then. */
+static inline struct list_node *list_pop_front(struct list *list)
+{
+    struct list_node *node = list_take_front(list);
+    if (node)
+        list_node_init(node);
     return node;
 }
 

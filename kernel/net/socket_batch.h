@@ -83,8 +83,7 @@ bool socket_batch_resume(struct socket *socket, int flags, const struct sockaddr
 
 /* One that does not follow, or is not part of a batch. */
 ssize_t socket_send_first(struct socket *socket, struct uio *uio, int flags,
-                          const struct sockaddr_in *to, socklen_t length,
-                          struct socket_batch *batch);
+                          const struct sockaddr *to, socklen_t length, struct socket_batch *batch);
 
 /* As socket_sendto, as part of a batch; NULL: not. The flags are the same for all of it. `to` is aligned,
  * but need not be `length` bytes long if that is too short for an address. What goes the way of the
@@ -98,7 +97,7 @@ static inline ssize_t socket_send(struct socket *socket, struct uio *uio, int fl
     if (batch && plain && (batch->path_known || socket_batch_resume(socket, flags, to, batch)) &&
         train_takes(&batch->train, uio->remaining) && socket_path_fits(&batch->path, to))
         return socket_batch_send(batch, uio);
-    return socket_send_first(socket, uio, flags, to, length, batch);
+    return socket_send_first(socket, uio, flags, (const struct sockaddr *)to, length, batch);
 }
 
 /* What a receive brings. */

@@ -258,24 +258,20 @@ static NOINLINE ssize_t send_through_layers(struct socket *socket, struct uio *u
 }
 
 ssize_t socket_send_first(struct socket *socket, struct uio *uio, int flags,
-                          const struct sockaddr_in *to, socklen_t length,
-                          struct socket_batch *batch)
+                          const struct sockaddr *to, socklen_t length, struct socket_batch *batch)
 {
+    struct sockaddr_in address;
     if (flags & ~MSG_DONTWAIT)
         return -EOPNOTSUPP;
-    if (to && length < sizeof(*to))
-        return -EINVAL;
-    if (to && to->sin_family != AF_INET)
-        return -EAFNOSUPPORT;
-    return send_through_layers(socket, uio, (flags & MSG_DONTWAIT) != 0, to, batch);
+    int result = to ? socket_address_check(to, length, &address) : 0;
+    if (result < 0)
+        return result;
+    return send_through_layers(socket, uio, (flags & MSG_DONTWAIT) != 0, to ? &address : NULL,
+                               batch);
 }
 
 ssize_t socket_sendto(struct socket *socket, struct uio *uio, int flags, const struct sockaddr *to,
                       socklen_t length)
 {
-    struct sockaddr_in address;
-    int result = to ? socket_address_check(to, length, &address) : 0;
-    if (result < 0)
-        return result;
-    return socket_send_first(socket, uio, flags, to ? &address : NULL, sizeof(address), NULL);
+    return socket_send_first(socket, uio, flags, to, length, NULL);
 }

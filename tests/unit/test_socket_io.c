@@ -1,8 +1,8 @@
 /* Sockets: sending, receiving, the bounded queue, sleeping, shutdown (net/socket_send.c, socket_receive.c). */
 #include "socket_fixture.h"
 
-#include "net/socket_batch.h"
 #include "net/netdev.h"
+#include "net/socket_batch.h"
 #include "net/socket_internal.h"
 #include "net/wire.h"
 
