@@ -152,6 +152,17 @@ static inline void run_charge(struct proc *p, uint64_t now)
     p->slice_left -= (int64_t)(now - p->run_started);
 }
 
+/* QEMU changes the size of a hart's TLB only when that is flushed: to twice as much if it was full, to less if
+ * little was in it. So after a change of processes at a quiet moment it would be too small for any load. It is
+ * flushed under the load as well, therefore; ever more rarely, since what was used between two flushes counts.
+ * A hart of silicon loses a few page walks a second. */
+static void tlb_adapt(struct hart *hart)
+{
+    hart->slices++;
+    if (IS_POWER_OF_TWO(hart->slices))
+        tlb_flush();
+}
+
 /* Who has run for most of the slice without a break computes; but not the kernel's own threads, which yield
  * by themselves whenever they have served a batch. */
 static void slice_ends(struct hart *hart, uint64_t now)
@@ -164,6 +175,7 @@ static void slice_ends(struct hart *hart, uint64_t now)
     if (current) { /* it may be long until it leaves */
         run_charge(current, now);
         current->run_started = now;
+        tlb_adapt(hart);
     }
     struct hart *idle = queue_has_too_much(hart) ? hart_find_idle() : NULL;
     if (idle)

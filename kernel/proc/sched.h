@@ -48,6 +48,7 @@ struct hart {
     /* ns; when the tick comes that ends the present time slice; NEVER: no tick is due. */
     uint64_t slice_end;
     bool slice_over; /* the current thread has used its slice up */
+    unsigned slices; /* that have ended in a thread since another space was loaded */
 };
 
 _Static_assert(offsetof(struct hart, head) == 0, "tp points to both");

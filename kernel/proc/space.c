@@ -7,6 +7,12 @@
 #include "mm/vm.h"
 #include "proc/sched.h"
 
+static void space_activate(struct hart *hart, struct vm_space *space)
+{
+    vm_activate(space);
+    hart->slices = 0;
+}
+
 void sched_load_space(struct vm_space *space, bool stale)
 {
     struct hart *hart = this_hart();
@@ -15,12 +21,12 @@ void sched_load_space(struct vm_space *space, bool stale)
 
     if (old == space) {
         if (stale)
-            vm_activate(space);
+            space_activate(hart, space);
         return;
     }
     if (space)
         __atomic_fetch_or(&space->harts_loaded, bit, __ATOMIC_RELAXED);
-    vm_activate(space);
+    space_activate(hart, space);
     hart->space = space;
     if (old) /* from here on the old table may be freed */
         __atomic_fetch_and(&old->harts_loaded, ~bit, __ATOMIC_RELEASE);
