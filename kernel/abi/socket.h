@@ -66,7 +66,7 @@ struct sockaddr_in {
 #define MSG_WAITFORONE 0x10000 /* recvmmsg: after the first datagram as MSG_DONTWAIT */
 
 /* Messages that one recvmmsg or sendmmsg moves; of a longer array it takes the beginning. */
-#define MMSG_MAX 64
+#define MMSG_MAX 128
 
 struct iovec {
     void *iov_base;

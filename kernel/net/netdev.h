@@ -25,10 +25,10 @@
 
 #define NETDEV_NAME_MAX      16
 #define NETDEV_MAX           8
-#define NETDEV_POLL_BUDGET   64
-#define NETDEV_POLL_INTERVAL (50 * NS_PER_US)
+#define NETDEV_POLL_BUDGET   128
+#define NETDEV_POLL_INTERVAL (25 * NS_PER_US)
 #define NETDEV_IDLE_INTERVAL (1000 * NS_PER_US)
-#define NETDEV_IDLE_LOOKS    1000
+#define NETDEV_IDLE_LOOKS    2000
 /* Frames that may wait for ring room, per device; MBUF_ADMITTED ones come on top. */
 #define NETDEV_TX_DEFER_MAX     128
 #define ETHERNET_ADDRESS_LENGTH 6
