@@ -30,7 +30,9 @@ SLICE_MS = 250
 FLOOD_MS = 300
 # Offered rates, as parts of what the guest takes in a flood.
 SWEEP = (0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.25, 1.6, 2.0, 3.0)
-SWEEPS = 3
+SWEEPS = 5
+PAIRS = 40  # of slices that compare numbers of harts
+PAIR_MS = 150
 LOSS_ALLOWED = 0.01
 
 
@@ -74,7 +76,7 @@ def sweep(rig, rates=()):
 
 
 def receive_figures(points):
-    """Of one sweep."""
+    """Of the sweeps' medians: the best of single measurements would be the luckiest one."""
     best = max(point["delivered"] for point in points)
     kept = [point["delivered"] for point in points if point["loss"] <= LOSS_ALLOWED]
     return {"receive": max(kept, default=0), "receive_best": best, "flood": points[-1]["delivered"],
@@ -100,6 +102,7 @@ class Subject:
     def __init__(self, rig, nic, smp, polled=False, bare=False, rates=()):
         self.rig, self.polled, self.rates, self.slices, self.sweeps = rig, polled, rates, [], []
         self.result = {"nic": nic, "smp": smp, "mode": "polled" if polled else "interrupt", "floor": bare}
+        rig.place()
 
     def _in_mode(self, function):
         """A machine that polls takes a core, so it does that only while it is measured."""
@@ -122,7 +125,7 @@ class Subject:
             values = [one[key] for one in self.slices]
             self.result[key] = max(values) if key in ("echo_32_loss", "wrong") else statistics.median(values)
         self.result["sweep"] = [medians(points) for points in zip(*self.sweeps)]
-        self.result.update(medians([receive_figures(points) for points in self.sweeps]))
+        self.result.update(receive_figures(self.result["sweep"]))
         self.result["sizes"] = self._in_mode(sizes)
         return self.result
 
@@ -134,8 +137,19 @@ def offer_in_turns(subjects, what, rounds=SWEEPS):
             subject.offer()
 
 
+def compare_harts(kernels):
+    """{harts: echoes a second with 8 in flight}; medians of slices in turns, many, for a small difference counts."""
+    rates = {smp: [] for _, smp in kernels}
+    for rig, _ in kernels:
+        rig.place(together=True)
+    for _ in range(PAIRS):
+        for rig, smp in kernels:
+            rates[smp].append(rig.ask(f"echo 64 8 1000000 {PAIR_MS}")["rate"])
+    return {smp: statistics.median(values) for smp, values in rates.items()}
+
+
 def measure_nic(nic, harts, modes, repeat):
-    """The results of one card, the floor's first. Unsupported if the kernel does not drive it."""
+    """The results of one card, the floor's first, and compare_harts(). Unsupported if the kernel does not drive it."""
     rigs = []
     try:
         kernels = []
@@ -150,7 +164,7 @@ def measure_nic(nic, harts, modes, repeat):
             for subject in subjects:
                 subject.slice()
         offer_in_turns(subjects, nic)
-        return [subject.finish() for subject in subjects]
+        return [subject.finish() for subject in subjects], compare_harts(kernels)
     finally:
         for rig in rigs:
             rig.close()
@@ -213,12 +227,13 @@ def main():
     if lacking:
         sys.exit(f"bench: {lacking}")
     failed = False
-    results = {"machine": machine(), "subjects": [], "skipped": {}}
+    results = {"machine": machine(), "subjects": [], "harts": {}, "skipped": {}}
     say(f"bench: {results['machine']}")
     for nic in options.nic or (["virtio-mmio"] if options.quick else list(DEVICES)):
         try:
-            results["subjects"] += measure_nic(nic, (1,) if options.quick else (1, 3),
-                                               (False,) if options.quick else (False, True), options.repeat)
+            subjects, results["harts"][nic] = measure_nic(nic, (1,) if options.quick else (1, 3),
+                                                          (False,) if options.quick else (False, True), options.repeat)
+            results["subjects"] += subjects
         except Unsupported as reason:
             results["skipped"][nic] = f"skipped: {reason}"
         except Failed as reason:

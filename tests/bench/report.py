@@ -61,9 +61,7 @@ def other_rows(results):
             ("boot to the prompt, s", results["boot_s"], 0.5, "most"),
             ("kernel image, KiB", results["image_bytes"] / 1024, 256, "most"),
             ("shell's answer during a flood, ms", results["shell_ms"] or float("inf"), 1000, "most")]
-    for nic in {subject["nic"] for subject in results["subjects"]}:
-        rates = {subject["smp"]: subject["echo_8"] for subject in results["subjects"]
-                 if subject["nic"] == nic and subject["mode"] == "interrupt" and not subject["floor"]}
+    for nic, rates in results["harts"].items():
         if len(rates) == 2:
             rows.append((f"{nic}: echoes/s of -smp 3 against -smp 1", rates[3] / rates[1], 0.95, "least"))
     return rows

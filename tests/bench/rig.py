@@ -60,6 +60,7 @@ class Rig:
         folder = Path(self.folder.name)
         self.console = qemu.Console()
         self.stderr = folder / "stderr"
+        self.smp = smp
         self.qemu = self.peer = None
         # For a machine that can never have a second hart QEMU 7.2 translates fences to nothing, although its
         # own I/O thread runs beside the hart: then now and then a doorbell or an interrupt is lost for good.
@@ -129,6 +130,20 @@ class Rig:
     def ask(self, command):
         self.begin(command)
         return self.finish(command)
+
+    def place(self, together=False):
+        """Gives each thread its cores, for measurements of time: where the host would put them changes by itself, stays so
+        for seconds, and makes a factor of two. A hart has cores to itself; the peer has one, and QEMU's other thread
+        another one or, of two, the peer's. Several harts may go everywhere, since two of them may be at work;
+        together: as if there were one."""
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) < 2:
+            return
+        os.sched_setaffinity(self.peer.pid, cores[:1])
+        harts = cores[1:-1] or cores[1:] if self.smp == 1 or together else cores
+        for thread in os.listdir(f"/proc/{self.qemu.pid}/task"):
+            own = int(thread) == self.qemu.pid
+            os.sched_setaffinity(int(thread), (cores[2:][-1:] or cores[:1]) if own else harts)
 
     def close(self):
         for process in (self.qemu, self.peer):
