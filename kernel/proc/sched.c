@@ -3,6 +3,7 @@
 #include "abi/errno.h"
 #include "arch/riscv.h"
 #include "lib/assert.h"
+#include "mm/kalloc.h"
 #include "proc/clock.h"
 #include "proc/kthread.h"
 
@@ -153,14 +154,17 @@ static inline void run_charge(struct proc *p, uint64_t now)
 }
 
 /* QEMU changes the size of a hart's TLB only when that is flushed: to twice as much if it was full, to less if
- * little was in it. So after a change of processes at a quiet moment it would be too small for any load. It is
- * flushed under the load as well, therefore; ever more rarely, since what was used between two flushes counts.
- * A hart of silicon loses a few page walks a second. */
+ * little was in it. So after a change of processes at a quiet moment it would be too small for any load, and in
+ * the midst of one it may become too small. Therefore a load flushes it, ever more rarely, after a look at so
+ * many pages that it gets at least as many places. On silicon that is some page walks a second. */
 static void tlb_adapt(struct hart *hart)
 {
     hart->slices++;
-    if (IS_POWER_OF_TWO(hart->slices))
-        tlb_flush();
+    if (!IS_POWER_OF_TWO(hart->slices))
+        return;
+    for (uintptr_t page = RAM_BASE; page < RAM_BASE + TLB_REACH; page += PAGE_SIZE)
+        (void)READ_ONCE(*(const uint8_t *)page);
+    tlb_flush();
 }
 
 /* Who has run for most of the slice without a break computes; but not the kernel's own threads, which yield

@@ -23,7 +23,8 @@
 #include "proc/spinlock.h"
 
 #define TIME_SLICE    (10 * NS_PER_MS)
-#define RUN_QUEUE_OWN 2 /* so many may wait on one hart while others are idle */
+#define RUN_QUEUE_OWN 2           /* so many may wait on one hart while others are idle */
+#define TLB_REACH     (4ul << 20) /* bytes that QEMU is to keep translations of, at least */
 
 /* Everything a hart has for itself; its address is in tp while it is in the kernel. */
 struct hart {
