@@ -7,6 +7,7 @@ The peer (peer.c) listens on a unix stream socket in a folder of this run, QEMU 
 deadline, and both processes die with this one.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -143,7 +144,8 @@ class Rig:
         harts = cores[1:-1] or cores[1:] if self.smp == 1 or together else cores
         for thread in os.listdir(f"/proc/{self.qemu.pid}/task"):
             own = int(thread) == self.qemu.pid
-            os.sched_setaffinity(int(thread), (cores[2:][-1:] or cores[:1]) if own else harts)
+            with contextlib.suppress(ProcessLookupError):  # those that serve the disk come and go
+                os.sched_setaffinity(int(thread), (cores[2:][-1:] or cores[:1]) if own else harts)
 
     def close(self):
         for process in (self.qemu, self.peer):
