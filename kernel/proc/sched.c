@@ -156,7 +156,7 @@ static inline void run_charge(struct proc *p, uint64_t now)
 /* QEMU changes the size of a hart's TLB only when that is flushed: to twice as much if it was full, to less if
  * little was in it. So after a change of processes at a quiet moment it would be too small for any load, and in
  * the midst of one it may become too small. Therefore a load flushes it, ever more rarely, after a look at so
- * many pages that it gets at least as many places. On silicon that is some page walks a second. */
+ * many pages that it gets at least as many places. On silicon that costs next to nothing. */
 static void tlb_adapt(struct hart *hart)
 {
     hart->slices++;

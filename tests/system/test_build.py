@@ -57,7 +57,9 @@ SHELL_TOOLS = ("sh", "find", "git", "python3")
 def test_compiler_is_found(tools, tmp_path, prefix):
     tools(*SHELL_TOOLS).program(f"{prefix}gcc", "exit 0")
     code, text = make(tools, "-n", f"B={tmp_path}/b", f"{tmp_path}/b/kernel.elf")
-    assert code == 0 and f"{prefix}gcc -std=gnu11" in text and "-T kernel/boot/kernel.ld" in text, text
+    assert code == 0 and f"{prefix}gcc -std=gnu11" in text, text
+    link = text[text.rindex(f"{prefix}gcc "):]
+    assert "-flto-partition=one" in link.split("\n")[0] and "-T kernel/boot/kernel.ld" in link, text
 
 
 def test_missing_compiler_is_named_with_its_package(tools, tmp_path):
